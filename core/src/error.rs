@@ -1,0 +1,74 @@
+//! What can go wrong in the core, and the status number that each language sees for it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of everything in the core that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// An error of the core. Its text names the file or key it speaks of and, where
+/// the user can do something, what to do next.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// An argument that a caller must not pass.
+    #[error("{0}")]
+    Argument(String),
+    /// All mistakes of a configuration, one a line.
+    #[error("{0}")]
+    Config(String),
+    /// A file or folder that cannot be used.
+    #[error("{path}: {doing}: {source}")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was attempted, and where it helps what to do next.
+        doing: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A record or a context that was refused and counted.
+    #[error("{0}")]
+    Rejected(String),
+    /// The record's ring was full: dropped and counted.
+    #[error("the ring was full: the record was dropped and counted")]
+    Dropped,
+    /// The logger was closed.
+    #[error("the logger was closed")]
+    Closed,
+    /// Not finished within the time that the caller gave.
+    #[error("{0}")]
+    Timeout(String),
+    /// A call inside a call on one thread, as from a signal handler.
+    #[error("a call inside a call on the same thread was refused and counted")]
+    Nested,
+    /// The logger belongs to the parent of this process.
+    #[error("this logger was opened before a fork: open one in the child")]
+    Forked,
+    /// A bound of the library was reached.
+    #[error("{0}")]
+    Limit(String),
+}
+
+impl Error {
+    /// An I/O error with the path it speaks of and what was attempted.
+    pub fn io(path: &Path, doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Io { path: path.to_path_buf(), doing: doing.into(), source: source.into() }
+    }
+
+    /// The status number of the C ABI (`LB_ERR_…`). Numbers are never reused.
+    #[must_use]
+    pub const fn status(&self) -> i32 {
+        match self {
+            Self::Argument(_) => 1,
+            Self::Config(_) => 2,
+            Self::Io { .. } => 3,
+            Self::Rejected(_) => 4,
+            Self::Dropped => 5,
+            Self::Closed => 6,
+            Self::Timeout(_) => 7,
+            Self::Nested => 8,
+            Self::Forked => 9,
+            Self::Limit(_) => 10,
+        }
+    }
+}

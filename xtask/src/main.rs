@@ -1,0 +1,2 @@
+//! What the build makes from the code.
+fn main() {}
