@@ -1,0 +1,200 @@
+# Everything is made below build/. Each product is a file with real prerequisites, so that a second
+# `make` does nothing; cargo, go and pip are asked only when something that they read has changed.
+
+SHELL := /bin/sh
+.SHELLFLAGS := -eu -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+DESTDIR ?=
+
+CARGO ?= cargo
+GO ?= go
+PYTHON ?= python3
+INSTALL ?= install
+CARGO_TARGET_DIR ?= target
+
+K6_VERSION := v2.2.0
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+ABI := $(shell sed -n 's/^\#define LB_ABI_VERSION //p' ffi/include/lb_log.h)
+SONAME := liblb_log.so.$(ABI)
+# The ABI's number, then the release's.
+SHARED := $(SONAME).$(VERSION)
+
+BUILD := build
+STAMPS := $(BUILD)/.stamps
+
+# Folders are listed too: their times tell of files that were added or removed.
+tree = $(shell find $(1) -name __pycache__ -prune -o \( -type d -o -type f \) -print 2>/dev/null)
+RUST_COMMON := Cargo.toml Cargo.lock rust-toolchain.toml
+CORE_SOURCES := $(RUST_COMMON) core/Cargo.toml $(call tree,core/src)
+FFI_SOURCES := $(CORE_SOURCES) ffi/Cargo.toml $(wildcard ffi/build.rs) $(call tree,ffi/src)
+CLI_SOURCES := $(CORE_SOURCES) cli/Cargo.toml $(wildcard cli/build.rs) $(call tree,cli/src)
+XK6_TREE := $(call tree,xk6-lb)
+XK6_SOURCES := $(filter-out %_test.go,$(XK6_TREE))
+TARGET_TREE := $(call tree,examples/target)
+TARGET_SOURCES := $(filter-out %_test.go,$(TARGET_TREE))
+
+.PHONY: help
+help: ## show this text
+	@printf 'lb-log %s\n\n' '$(VERSION)'
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@printf '\nEverything is made below build/. See CONTRIBUTING.md for more.\n'
+
+.PHONY: build
+build: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc ## k6 with our output, lb, the C library and its header
+	@printf '%s\n' '$(BUILD)/k6' '$(BUILD)/lb' '$(BUILD)/lib/liblb_log.a' '$(BUILD)/lib/liblb_log.so' \
+		'$(BUILD)/lib/pkgconfig/lb_log.pc' '$(BUILD)/include/lb_log.h'
+
+.PHONY: demo
+demo: $(BUILD)/k6 $(BUILD)/bin/target ## a k6 test of ten seconds, and what its log file holds
+	@examples/demo/demo.sh
+
+.PHONY: test
+test: | toolchain ## all tests; runs every suite even when one fails
+	@MAKE='$(MAKE)' tools/suites.sh test
+
+.PHONY: check
+check: | toolchain ## formatting, linters, types, licences; every warning is an error
+	@MAKE='$(MAKE)' tools/suites.sh check
+
+.PHONY: bench
+bench: build $(BUILD)/bin/target $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
+	@if [ -x benches/run.sh ]; then benches/run.sh; else echo 'make bench: benches/run.sh is not here' >&2; exit 1; fi
+
+.PHONY: deps
+deps: ## install missing Debian packages where that is possible, else name them
+	@tools/deps.sh
+
+.PHONY: toolchain
+toolchain:
+	@tools/deps.sh --check
+
+# --- the C library, from Rust ---
+
+# One call of cargo makes both libraries. A copy that did not change keeps its time, so that what
+# is linked with it is not made again.
+keep = if ! cmp -s $(1) $(2); then cp $(1) $(2).new && mv $(2).new $(2); fi
+
+$(STAMPS)/lib: $(FFI_SOURCES) | toolchain
+	@mkdir -p $(BUILD)/lib $(STAMPS)
+	$(CARGO) build --locked --release --package lb-log-ffi --target-dir '$(CARGO_TARGET_DIR)'
+	@$(call keep,'$(CARGO_TARGET_DIR)/release/liblb_log.a',$(BUILD)/lib/liblb_log.a)
+	@rm -f $(BUILD)/lib/liblb_log.so*
+	@cp '$(CARGO_TARGET_DIR)/release/liblb_log.so' $(BUILD)/lib/$(SHARED)
+	@ln -s $(SHARED) $(BUILD)/lib/$(SONAME)
+	@ln -s $(SONAME) $(BUILD)/lib/liblb_log.so
+	@touch $@
+
+# The recipe that does nothing makes `make` look at the library's time again.
+$(BUILD)/lib/liblb_log.a: $(STAMPS)/lib
+	@:
+
+$(BUILD)/include/lb_log.h: ffi/include/lb_log.h
+	@mkdir -p $(@D)
+	@cp $< $@
+
+# What a program that links the static library needs besides: Rust's standard library's own needs.
+LIBS_PRIVATE := -lgcc_s -lutil -lrt -lpthread -lm -ldl -lc
+fill = sed -e 's|@PREFIX@|$(1)|' -e 's|@LIBDIR@|$(2)|' -e 's|@INCLUDEDIR@|$(3)|' \
+	-e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS_PRIVATE@|$(LIBS_PRIVATE)|' tools/lb_log.pc.in
+
+# Finds its library from where it lies: the folder build/ may be moved.
+$(BUILD)/lib/pkgconfig/lb_log.pc: tools/lb_log.pc.in Makefile Cargo.toml $(STAMPS)/lib $(BUILD)/include/lb_log.h
+	@mkdir -p $(@D)
+	@$(call fill,$${pcfiledir}/../..,$${prefix}/lib,$${prefix}/include) >$@
+
+# --- lb ---
+
+$(STAMPS)/lb: $(CLI_SOURCES) | toolchain
+	@mkdir -p $(STAMPS)
+	$(CARGO) build --locked --release --package lb-cli --target-dir '$(CARGO_TARGET_DIR)'
+	@$(call keep,'$(CARGO_TARGET_DIR)/release/lb',$(BUILD)/lb)
+	@touch $@
+
+$(BUILD)/lb: $(STAMPS)/lb
+	@:
+
+# --- k6, from Go ---
+
+# Built under another name: go takes a binary of that name for current when only the library,
+# which it does not watch, has changed; and a k6 that is running stays whole.
+$(BUILD)/k6: $(XK6_SOURCES) $(BUILD)/lib/liblb_log.a $(BUILD)/include/lb_log.h $(BUILD)/bin/xk6
+	CGO_ENABLED=1 $(BUILD)/bin/xk6 build $(K6_VERSION) \
+		--with github.com/lb-log/xk6-lb=./xk6-lb --output $(BUILD)/k6.new
+	@mv $(BUILD)/k6.new $@
+
+$(BUILD)/bin/target: $(TARGET_SOURCES) | toolchain
+	@mkdir -p $(@D)
+	GOWORK=off CGO_ENABLED=0 $(GO) build -C examples/target -buildvcs=false -trimpath -o '$(CURDIR)/$@.new' .
+	@mv $@.new $@
+
+# --- tools for building and checking, pinned ---
+
+GO_TOOLS := $(addprefix $(BUILD)/bin/,xk6 staticcheck shfmt)
+xk6_PACKAGE := go.k6.io/xk6
+staticcheck_PACKAGE := honnef.co/go/tools/cmd/staticcheck
+shfmt_PACKAGE := mvdan.cc/sh/v3/cmd/shfmt
+
+$(GO_TOOLS): tools/go.mod tools/go.sum | toolchain
+	@mkdir -p $(@D)
+	GOWORK=off CGO_ENABLED=0 $(GO) build -C tools -buildvcs=false -trimpath -o '$(CURDIR)/$@' $($(@F)_PACKAGE)
+	@touch $@
+
+$(STAMPS)/venv: tools/requirements.txt | toolchain
+	@mkdir -p $(STAMPS)
+	$(PYTHON) -m venv --clear $(BUILD)/venv
+	$(BUILD)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
+	@touch $@
+
+# --- tests of Go, compiled once ---
+
+# go does not know that the static library is part of the test programs: make does.
+$(STAMPS)/go-tests: go.work $(XK6_TREE) $(TARGET_TREE) $(BUILD)/lib/liblb_log.a $(BUILD)/include/lb_log.h
+	@rm -rf $(BUILD)/go-tests
+	@mkdir -p $(BUILD)/go-tests $(STAMPS)
+	CGO_ENABLED=1 $(GO) test -c -buildvcs=false -o $(BUILD)/go-tests/ ./examples/target/... ./xk6-lb/...
+	@touch $@
+
+# --- installation ---
+
+# Other programs have the name lb too. The command is installed as lb-log; it gets its short name
+# where nobody else has it. A package (DESTDIR) has to decide that on the machine it is installed on.
+.PHONY: install
+install: build ## install lb, the library and the header below PREFIX (/usr/local); DESTDIR is heeded
+	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
+	$(INSTALL) -m 755 $(BUILD)/lb '$(DESTDIR)$(BINDIR)/lb-log'
+	$(INSTALL) -m 644 $(BUILD)/include/lb_log.h '$(DESTDIR)$(INCLUDEDIR)/lb_log.h'
+	$(INSTALL) -m 644 $(BUILD)/lib/liblb_log.a '$(DESTDIR)$(LIBDIR)/liblb_log.a'
+	$(INSTALL) -m 755 $(BUILD)/lib/$(SHARED) '$(DESTDIR)$(LIBDIR)/$(SHARED)'
+	ln -sf $(SHARED) '$(DESTDIR)$(LIBDIR)/$(SONAME)'
+	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/liblb_log.so'
+	$(call fill,$(PREFIX),$(LIBDIR),$(INCLUDEDIR)) >'$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
+	@chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
+	@if [ -n '$(DESTDIR)' ]; then \
+		echo "the command is $(BINDIR)/lb-log; link lb to it where no other lb is in PATH"; \
+	elif other=$$(command -v lb) && ! [ "$$other" -ef '$(BINDIR)/lb-log' ]; then \
+		echo "the command is $(BINDIR)/lb-log: the name lb belongs to $$other"; \
+	else \
+		ln -sf lb-log '$(BINDIR)/lb'; \
+		echo "the command is $(BINDIR)/lb"; \
+	fi
+
+.PHONY: uninstall
+uninstall: ## remove what install has put below PREFIX
+	@if [ '$(DESTDIR)$(BINDIR)/lb' -ef '$(DESTDIR)$(BINDIR)/lb-log' ]; then rm -f '$(DESTDIR)$(BINDIR)/lb'; fi
+	rm -f '$(DESTDIR)$(BINDIR)/lb-log' '$(DESTDIR)$(INCLUDEDIR)/lb_log.h' \
+		'$(DESTDIR)$(LIBDIR)/liblb_log.a' '$(DESTDIR)$(LIBDIR)/liblb_log.so' \
+		'$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/$(SHARED)' \
+		'$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
+
+.PHONY: clean
+clean: ## remove everything that was made here, except benchmark_results
+	rm -rf $(BUILD) '$(CARGO_TARGET_DIR)' dist
+	find . \( -name __pycache__ -o -name .pytest_cache -o -name .mypy_cache -o -name .ruff_cache \) -prune -exec rm -rf {} +

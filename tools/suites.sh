@@ -1,0 +1,231 @@
+#!/usr/bin/env bash
+# Runs the suites of `make test` or `make check`, all of them even when one fails, and closes with
+# one line for each. Called by make, which gives its own name in MAKE.
+#
+#   tools/suites.sh test|check [SUITE…]
+#
+# The full output of each suite is kept in build/logs/SUITE.log.
+#
+# Functions are called by the names of suites:
+# shellcheck disable=SC2317
+set -eu -o pipefail
+
+cd "$(dirname "$0")/.."
+readonly make=${MAKE:-make}
+readonly logs=build/logs
+readonly bin=build/bin python=build/venv/bin/python
+mkdir -p "$logs"
+
+# Colours are for people, and the logs are read by programs.
+export CARGO_TERM_COLOR=never PY_COLORS=0
+# A user's own settings must not reach the programs under test.
+for name in "${!LB_@}" "${!K6_@}"; do unset "$name"; done
+export K6_NO_USAGE_REPORT=true K6_AUTO_EXTENSION_RESOLUTION=false
+
+quiet_make() { "$make" --no-print-directory "$@"; }
+
+# --- suites of `make test` ---
+
+# What the suites need is made first, at the same time; what fails here is reported by the suite
+# that asks for it.
+prepare_test() {
+  quiet_make -j2 --keep-going build build/bin/target build/.stamps/venv build/.stamps/go-tests
+}
+
+suite_rust() { cargo test --locked --workspace --no-fail-fast; }
+count_rust() { sum_of '[0-9]+ passed' '[0-9]+ failed' '[0-9]+ ignored'; }
+
+suite_go() {
+  local directory package program status=0
+  quiet_make build/.stamps/go-tests
+  while read -r directory package; do
+    program=$PWD/build/go-tests/${package##*/}.test
+    [ -x "$program" ] || continue
+    echo "--- $package"
+    (cd "$directory" && "$program" -test.v -test.timeout 10m) || status=1
+  done < <(go list -f '{{.Dir}} {{.ImportPath}}' ./examples/target/... ./xk6-lb/...)
+  return "$status"
+}
+count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
+
+suite_python() {
+  quiet_make build build/bin/target build/.stamps/venv
+  (cd tests && ../"$python" -m pytest -v)
+}
+count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
+
+suite_demo() {
+  quiet_make build/k6 build/bin/target build/.stamps/venv
+  "$python" -m unittest discover -v -s examples/demo -p 'test_*.py'
+}
+count_demo() { count_lines ' \.\.\. ok$' ' \.\.\. (FAIL|ERROR)$' ' \.\.\. skipped '; }
+
+# --- suites of `make check` ---
+
+prepare_check() {
+  quiet_make -j2 --keep-going build/include/lb_log.h build/.stamps/venv "$bin/shfmt" "$bin/staticcheck"
+}
+
+suite_rustfmt() { cargo fmt --all --check; }
+suite_clippy() { cargo clippy --locked --workspace --all-targets -- --deny warnings; }
+suite_rustdoc() { RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
+suite_header() { cargo run --locked --quiet --package xtask -- header --check; }
+
+readonly go_packages=(./examples/target/... ./xk6-lb/...)
+
+suite_gofmt() {
+  local files
+  files=$(gofmt -s -l examples xk6-lb)
+  [ -z "$files" ] || {
+    printf 'gofmt -s -w would change:\n%s\n' "$files"
+    return 1
+  }
+}
+suite_gotidy() {
+  local module status=0
+  for module in tools examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
+  return "$status"
+}
+suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }
+# What is built without cgo is other code: it has to compile, too.
+suite_govet-nocgo() { CGO_ENABLED=0 go vet "${go_packages[@]}"; }
+suite_staticcheck() {
+  quiet_make "$bin/staticcheck"
+  CGO_ENABLED=1 "$bin/staticcheck" "${go_packages[@]}"
+}
+
+python_files() { find tests tools examples benches -name '*.py' 2>/dev/null | sort; }
+
+suite_ruff() {
+  local files
+  quiet_make build/.stamps/venv
+  mapfile -t files < <(python_files)
+  "$python" -m ruff check --no-cache --config tests/pyproject.toml "${files[@]}"
+}
+suite_ruff-format() {
+  local files
+  quiet_make build/.stamps/venv
+  mapfile -t files < <(python_files)
+  "$python" -m ruff format --no-cache --config tests/pyproject.toml --diff "${files[@]}"
+}
+suite_mypy() {
+  local files status=0
+  quiet_make build/.stamps/venv
+  mapfile -t files < <(python_files | grep -v ^tests/)
+  (cd tests && ../"$python" -m mypy --strict --cache-dir ../build/.mypy_cache .) || status=1
+  MYPYPATH=examples/demo:tools "$python" -m mypy --strict --config-file tests/pyproject.toml \
+    --cache-dir build/.mypy_cache "${files[@]}" || status=1
+  return "$status"
+}
+
+shell_files() { "$bin/shfmt" --find .ci benches examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
+
+suite_shellcheck() {
+  local files
+  command -v shellcheck >/dev/null || skip 'shellcheck is not installed: make deps'
+  quiet_make "$bin/shfmt"
+  mapfile -t files < <(shell_files)
+  shellcheck "${files[@]}"
+}
+suite_shfmt() {
+  local files
+  quiet_make "$bin/shfmt"
+  mapfile -t files < <(shell_files)
+  "$bin/shfmt" --indent 2 --diff "${files[@]}"
+}
+
+suite_licences() { python3 tools/licences.py; }
+
+# --- the runner ---
+
+# skip REASON: ends a suite that cannot be run here.
+skip() {
+  echo "skipped: $1"
+  exit 77
+}
+
+# sum_of PASSED FAILED SKIPPED: adds up what these patterns find in a log, as "12 0 1".
+sum_of() {
+  awk -v passed="$1" -v failed="$2" -v skipped="$3" '
+    function number(pattern) { return match($0, pattern) ? substr($0, RSTART, RLENGTH) + 0 : 0 }
+    { p += number(passed); f += number(failed); s += number(skipped) }
+    END { print p + 0, f + 0, s + 0 }'
+}
+
+# count_lines PASSED FAILED SKIPPED: counts the lines of a log that match, as "12 0 1".
+count_lines() {
+  awk -v passed="$1" -v failed="$2" -v skipped="$3" '
+    $0 ~ passed { p++ } $0 ~ failed { f++ } $0 ~ skipped { s++ }
+    END { print p + 0, f + 0, s + 0 }'
+}
+
+results=()
+worst=0
+
+# run KIND SUITE: KIND test shows the output as it comes, KIND check only that of a failure.
+run() {
+  local kind=$1 suite=$2 log=$logs/$2.log started=$SECONDS status=0 result=ok counts='' passed failed skipped
+  # In a shell of its own, where `set -e` holds: it would not in a condition.
+  set +e
+  if [ "$kind" = test ]; then
+    printf '\n=== %s\n' "$suite"
+    (
+      set -e
+      "suite_$suite"
+    ) 2>&1 | tee "$log"
+    status=${PIPESTATUS[0]}
+  else
+    (
+      set -e
+      "suite_$suite"
+    ) >"$log" 2>&1
+    status=$?
+  fi
+  set -e
+  case $status in
+  0) ;;
+  77) result=skipped ;;
+  *)
+    result=FAILED
+    worst=1
+    [ "$kind" = test ] || {
+      printf '=== %s\n' "$suite"
+      cat "$log"
+    }
+    ;;
+  esac
+  if [ "$result" = skipped ]; then
+    counts=$(sed -n 's/^skipped: //p' "$log")
+  elif declare -F "count_$suite" >/dev/null; then
+    read -r passed failed skipped < <("count_$suite" <"$log")
+    counts="$passed passed, $failed failed, $skipped skipped"
+  fi
+  results+=("$(printf '%-13s %-8s %4d s   %s' "$suite" "$result" "$((SECONDS - started))" "$counts")")
+}
+
+main() {
+  local kind=${1:-} suites suite
+  case $kind in
+  test) suites=(rust go python demo) ;;
+  check)
+    suites=(rustfmt clippy rustdoc header gofmt gotidy govet govet-nocgo staticcheck
+      ruff ruff-format mypy shellcheck shfmt licences)
+    ;;
+  *)
+    echo 'usage: tools/suites.sh test|check [SUITE…]' >&2
+    exit 2
+    ;;
+  esac
+  shift
+  [ "$#" = 0 ] || suites=("$@")
+  "prepare_$kind" || echo "=== not everything could be built: the suites that need it will say so"
+  for suite in "${suites[@]}"; do run "$kind" "$suite"; done
+
+  printf '\n'
+  printf '%s\n' "${results[@]}"
+  printf 'make %s: %s after %d s, full output in %s/\n' "$kind" \
+    "$([ "$worst" = 0 ] && echo 'all is well' || echo 'FAILED')" "$SECONDS" "$logs"
+  exit "$worst"
+}
+
+main "$@"
