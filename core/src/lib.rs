@@ -2,7 +2,12 @@
 //!
 //! The path of one record is told, with file names, in `ARCHITECTURE.md`.
 
+mod clock;
 pub mod config;
+mod encode;
 pub mod error;
+pub mod frame;
 pub mod names;
 pub mod record;
+mod ring;
+mod sys;

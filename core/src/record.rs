@@ -115,3 +115,23 @@ pub struct Context {
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub tags: serde_json::Map<String, serde_json::Value>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests_support {
+    /// A small context for tests.
+    pub(crate) fn context() -> super::Context {
+        super::Context {
+            component: "c".into(),
+            host: "h".into(),
+            run_id: "r".into(),
+            logger: "l".into(),
+            event_type: "log".into(),
+            workload: "w".into(),
+            repetition: 1,
+            scenario: None,
+            package: None,
+            plugin: None,
+            tags: serde_json::Map::new(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! From a frame to its line: the only module that turns records into JSON.
+
+mod escape;
+mod line;
+mod tags;
+mod time;
+
+pub(crate) use line::{EncodedContext, Encoder, Outcome, Source};

@@ -1,0 +1,113 @@
+//! Timestamps as text: RFC 3339, UTC, nanoseconds.
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// Length of a timestamp without its `Z`.
+const LEN: usize = "2026-11-22T10:11:12.123456789".len();
+
+/// Writes timestamps; remembers the text of the last second.
+pub(crate) struct TimeText {
+    second: i64,
+    text: [u8; LEN],
+}
+
+impl TimeText {
+    pub(crate) fn new() -> Self {
+        let mut this = Self { second: 0, text: *b"1970-01-01T00:00:00.000000000" };
+        this.write_second(0);
+        this
+    }
+
+    /// Appends the timestamp of `ns` nanoseconds since 1970, without the `Z`.
+    #[inline]
+    pub(crate) fn append(&mut self, out: &mut Vec<u8>, ns: i64) {
+        let second = ns.div_euclid(SECOND_NS);
+        if second != self.second {
+            self.write_second(second);
+        }
+        // A remainder by 10^9 is never negative and fits in 32 bits.
+        let mut rest = u32::try_from(ns.rem_euclid(SECOND_NS)).unwrap_or(0);
+        for pair in (0..4).rev() {
+            put_pair(&mut self.text, 21 + 2 * pair, rest % 100);
+            rest /= 100;
+        }
+        self.text[20] = b'0' + digit(rest);
+        out.extend_from_slice(&self.text);
+    }
+
+    #[cold]
+    fn write_second(&mut self, second: i64) {
+        self.second = second;
+        let days = second.div_euclid(86_400);
+        let of_day = u32::try_from(second.rem_euclid(86_400)).unwrap_or(0);
+        let (year, month, day) = civil(days);
+        put_pair(&mut self.text, 0, year / 100);
+        put_pair(&mut self.text, 2, year % 100);
+        put_pair(&mut self.text, 5, month);
+        put_pair(&mut self.text, 8, day);
+        put_pair(&mut self.text, 11, of_day / 3600);
+        put_pair(&mut self.text, 14, of_day / 60 % 60);
+        put_pair(&mut self.text, 17, of_day % 60);
+    }
+}
+
+fn digit(value: u32) -> u8 {
+    u8::try_from(value % 10).unwrap_or(0)
+}
+
+#[inline]
+fn put_pair(text: &mut [u8; LEN], at: usize, value: u32) {
+    text[at] = b'0' + digit(value / 10);
+    text[at + 1] = b'0' + digit(value);
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar.
+/// Years are counted from March, so that the leap day is the last of its year. 64-bit
+/// nanoseconds reach from 1677 to 2262: the year always has four digits.
+fn civil(days: i64) -> (u32, u32, u32) {
+    let from_march_0000 = days + 719_468;
+    let era = from_march_0000.div_euclid(146_097);
+    let of_era = from_march_0000.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * march_month + 2) / 5 + 1;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let narrow = |value: i64| u32::try_from(value).unwrap_or(0);
+    (narrow(year), narrow(month), narrow(day))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn text(ns: i64) -> String {
+        let mut out = Vec::new();
+        TimeText::new().append(&mut out, ns);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn known_moments() {
+        assert_eq!(text(0), "1970-01-01T00:00:00.000000000");
+        assert_eq!(text(-1), "1969-12-31T23:59:59.999999999");
+        assert_eq!(text(1_795_342_272_123_456_789), "2026-11-22T10:11:12.123456789");
+        assert_eq!(text(951_782_400 * SECOND_NS), "2000-02-29T00:00:00.000000000");
+        assert_eq!(text(i64::MAX), "2262-04-11T23:47:16.854775807");
+        assert_eq!(text(i64::MIN), "1677-09-21T00:12:43.145224192");
+    }
+
+    #[test]
+    fn days_follow_each_other() {
+        let mut before = civil(-107_000);
+        for days in -106_999..107_000 {
+            let (year, month, day) = civil(days);
+            let next_day = (year, month, day) == (before.0, before.1, before.2 + 1);
+            let next_month = day == 1 && before.2 >= 28;
+            assert!(next_day || next_month, "{days}: {before:?} → {year}-{month}-{day}");
+            before = (year, month, day);
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! A ring file: a process's rings in mapped memory, with all that a stranger needs to move
+//! their records into the log once the process is dead.
+//!
+//! ```text
+//! 0      header: magic, layout, boot id, log path, checksum; written once
+//! 4096   state: rings in use, bytes of contexts, counters, the clock's calibration
+//! 8192   a control block for each ring
+//! …      contexts: len u32 | id u32 | JSON, padded to 8, back to back
+//! …      the rings
+//! ```
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::mapping::Mapping;
+use super::queue::{Control, Position, Ring};
+use crate::clock::{Calibration, Clock};
+
+const MAGIC: &[u8; 8] = b"lbrings1";
+const PAGE: usize = 4096;
+const STATE: usize = PAGE;
+const CONTROLS: usize = 2 * PAGE;
+/// Bytes for contexts; what does not fit travels in the frames.
+const CONTEXT_BYTES: usize = 64 * 1024;
+const HEADER_FIXED: usize = 96;
+const MAX_RINGS: u64 = 4096;
+
+/// Names a file: device and inode.
+pub(crate) type FileId = (u64, u64);
+
+/// Where each part of a ring file lies; follows from two numbers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Layout {
+    ring_bytes: u64,
+    rings: u64,
+}
+
+impl Layout {
+    /// Rings of `ring_bytes`, as many as `total_bytes` holds, at least one.
+    pub(crate) fn new(ring_bytes: u64, total_bytes: u64) -> Self {
+        let ring_bytes = ring_bytes.max(PAGE as u64).next_power_of_two();
+        Self { ring_bytes, rings: (total_bytes / ring_bytes).clamp(1, MAX_RINGS) }
+    }
+
+    fn read(ring_bytes: u64, rings: u64) -> Option<Self> {
+        let sound = ring_bytes.is_power_of_two()
+            && (PAGE as u64..=1 << 40).contains(&ring_bytes)
+            && (1..=MAX_RINGS).contains(&rings);
+        sound.then_some(Self { ring_bytes, rings })
+    }
+
+    pub(crate) fn ring_bytes(&self) -> u64 {
+        self.ring_bytes
+    }
+
+    /// How many rings there can be.
+    pub(crate) fn rings(&self) -> usize {
+        usize::try_from(self.rings).unwrap_or(1)
+    }
+
+    fn contexts(&self) -> usize {
+        (CONTROLS + self.rings() * size_of::<Control>()).next_multiple_of(PAGE)
+    }
+
+    fn data(&self) -> usize {
+        self.contexts() + CONTEXT_BYTES
+    }
+
+    fn ring(&self, index: usize) -> usize {
+        self.data() + index * self.ring_len()
+    }
+
+    fn ring_len(&self) -> usize {
+        usize::try_from(self.ring_bytes).unwrap_or(PAGE)
+    }
+
+    fn total(&self) -> usize {
+        self.ring(self.rings())
+    }
+}
+
+/// Counters of a process in its ring file, so that `lb status` can read them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Counter {
+    Dropped = 0,
+    Rejected = 1,
+    Truncated = 2,
+    NonFinite = 3,
+    Shared = 4,
+}
+
+/// Where in the state page things are.
+const RINGS_USED: usize = STATE;
+const CONTEXTS_LEN: usize = STATE + 8;
+const COUNTERS: usize = STATE + 64;
+const CALIBRATIONS: usize = STATE + 256;
+
+/// A ring file, mapped. Dropping it unmaps and unlocks; it removes nothing.
+pub(crate) struct RingFile {
+    map: Mapping,
+    layout: Layout,
+    id: u64,
+    clock: Clock,
+    checked: bool,
+    boot_id: [u8; 16],
+    backing: Option<Backing>,
+}
+
+/// The file behind the memory.
+struct Backing {
+    file: File,
+    path: PathBuf,
+    file_id: FileId,
+}
+
+/// What a new ring file is told about its world.
+#[derive(Clone, Debug)]
+pub(crate) struct Birth<'a> {
+    pub(crate) id: u64,
+    pub(crate) boot_id: [u8; 16],
+    pub(crate) log_path: &'a Path,
+    pub(crate) clock: Clock,
+}
+
+impl RingFile {
+    /// Rings in plain memory: nothing survives the process.
+    pub(crate) fn in_memory(layout: Layout, birth: &Birth<'_>) -> io::Result<Self> {
+        let map = Mapping::anonymous(layout.total())?;
+        let this = Self {
+            map,
+            layout,
+            id: birth.id,
+            clock: birth.clock,
+            checked: false,
+            boot_id: birth.boot_id,
+            backing: None,
+        };
+        this.counter_at(RINGS_USED).store(1, Ordering::Release);
+        Ok(this)
+    }
+
+    /// Makes a ring file, allocated, locked, and readable by its owner only. `checked` adds a
+    /// checksum to each frame, for places that outlive a power loss.
+    pub(crate) fn create(
+        path: &Path,
+        layout: Layout,
+        birth: &Birth<'_>,
+        checked: bool,
+    ) -> io::Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)?;
+        let made = Self::fill(file, path, layout, birth, checked);
+        if made.is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        made
+    }
+
+    fn fill(
+        file: File,
+        path: &Path,
+        layout: Layout,
+        birth: &Birth<'_>,
+        checked: bool,
+    ) -> io::Result<Self> {
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        file.set_len(layout.total() as u64)?;
+        allocate(&file, 0, layout.ring(1))?;
+        let header = header(layout, birth, checked)?;
+        file.write_all_at(&header, 0)?;
+        let metadata = file.metadata()?;
+        let map = Mapping::of_file(&file, layout.total())?;
+        let file_id = (metadata.dev(), metadata.ino());
+        let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
+        let Birth { id, boot_id, clock, .. } = *birth;
+        let this = Self { map, layout, id, clock, checked, boot_id, backing };
+        this.counter_at(RINGS_USED).store(1, Ordering::Release);
+        Ok(this)
+    }
+
+    /// Maps the ring file of another process. The caller has made sure that it is dead, or
+    /// only looks at counters. Every number in it is checked.
+    pub(crate) fn open(file: File, path: &Path) -> io::Result<Self> {
+        let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let metadata = file.metadata()?;
+        let mut header = [0u8; PAGE];
+        file.read_exact_at(&mut header, 0)?;
+        let stored = u32::from_le_bytes(header[PAGE - 4..].try_into().unwrap_or_default());
+        if !header.starts_with(MAGIC) || crc32fast::hash(&header[..PAGE - 4]) != stored {
+            return Err(damaged("not a ring file, or its header is damaged"));
+        }
+        let number = |at: usize| {
+            u64::from_le_bytes(header[at..at + 8].try_into().unwrap_or_default())
+        };
+        let layout = Layout::read(number(16), number(24))
+            .ok_or_else(|| damaged("a ring file with an impossible layout"))?;
+        if metadata.len() < layout.total() as u64 {
+            return Err(damaged("a ring file that is shorter than it says"));
+        }
+        let map = Mapping::of_file(&file, layout.total())?;
+        let clock = if header[32] == 1 { Clock::Counter } else { Clock::Realtime };
+        let checked = header[33] == 1;
+        let id = number(8);
+        let file_id = (metadata.dev(), metadata.ino());
+        let boot_id = header[40..56].try_into().unwrap_or_default();
+        let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
+        Ok(Self { map, layout, id, clock, checked, boot_id, backing })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Device and inode; `None` in plain memory.
+    pub(crate) fn file_id(&self) -> Option<FileId> {
+        self.backing.as_ref().map(|backing| backing.file_id)
+    }
+
+    /// Where it is; `None` in plain memory.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.backing.as_ref().map(|backing| backing.path.as_path())
+    }
+
+    pub(crate) fn boot_id(&self) -> [u8; 16] {
+        self.boot_id
+    }
+
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Whether frames bear checksums.
+    pub(crate) fn checked(&self) -> bool {
+        self.checked
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// Adds a ring and returns its index; `None` when there are as many as there can be, or no
+    /// memory is left for it. Not to be called by two threads at once.
+    pub(crate) fn add_ring(&self) -> Option<usize> {
+        let index = self.rings_used();
+        if index >= self.layout.rings() {
+            return None;
+        }
+        if let Some(backing) = &self.backing {
+            allocate(&backing.file, self.layout.ring(index), self.layout.ring(index + 1)).ok()?;
+        }
+        self.counter_at(RINGS_USED).store(index as u64 + 1, Ordering::Release);
+        Some(index)
+    }
+
+    pub(crate) fn rings_used(&self) -> usize {
+        let used = self.counter_at(RINGS_USED).load(Ordering::Acquire);
+        usize::try_from(used).map_or(0, |used| used.min(self.layout.rings()))
+    }
+
+    /// The ring of an index below [`Layout::rings`].
+    pub(crate) fn ring(&self, index: usize) -> Ring<'_> {
+        let control = self.map.control(CONTROLS + index * size_of::<Control>());
+        let data = self.map.range(self.layout.ring(index), self.layout.ring_len());
+        Ring::new(control, data, self.layout.ring_bytes)
+    }
+
+    /// All rings in use.
+    pub(crate) fn used(&self) -> impl Iterator<Item = Ring<'_>> {
+        (0..self.rings_used()).map(|index| self.ring(index))
+    }
+
+    /// Notes in each ring where it will stand when append `number` is in the file. Rings that
+    /// are not named keep their place.
+    pub(crate) fn prepare(&self, number: u64, positions: &[(usize, Position)]) {
+        for &(index, position) in positions {
+            self.ring(index).control.prepare(number, position);
+        }
+    }
+
+    /// Makes true what was noted under `number`.
+    pub(crate) fn finish(&self, number: u64) {
+        self.used().for_each(|ring| ring.control.finish(number));
+    }
+
+    pub(crate) fn count(&self, counter: Counter, by: u64) {
+        self.counter_at(COUNTERS + 8 * counter as usize).fetch_add(by, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counted(&self, counter: Counter) -> u64 {
+        self.counter_at(COUNTERS + 8 * counter as usize).load(Ordering::Relaxed)
+    }
+
+    fn counter_at(&self, offset: usize) -> &AtomicU64 {
+        self.map.atomic(offset)
+    }
+
+    /// Adds a context that frames may then refer to by `id`; false where it does not fit.
+    /// Not to be called by two threads at once.
+    pub(crate) fn store_context(&self, id: u32, json: &[u8]) -> bool {
+        let len = self.counter_at(CONTEXTS_LEN);
+        let at = usize::try_from(len.load(Ordering::Relaxed)).unwrap_or(CONTEXT_BYTES);
+        let end = (at + 8 + json.len()).next_multiple_of(8);
+        let Ok(json_len) = u32::try_from(json.len()) else {
+            return false;
+        };
+        if end > CONTEXT_BYTES {
+            return false;
+        }
+        let place = self.layout.contexts() + at;
+        self.map.write(place, &json_len.to_le_bytes());
+        self.map.write(place + 4, &id.to_le_bytes());
+        self.map.write(place + 8, json);
+        len.store(end as u64, Ordering::Release);
+        true
+    }
+
+    /// The contexts that were stored, as far as they can be read.
+    pub(crate) fn contexts(&self) -> Vec<(u32, Vec<u8>)> {
+        let len = self.counter_at(CONTEXTS_LEN).load(Ordering::Acquire);
+        let len = usize::try_from(len).map_or(0, |len| len.min(CONTEXT_BYTES));
+        let bytes = self.map.read(self.layout.contexts(), len);
+        let mut rest = bytes.as_slice();
+        let mut found = Vec::new();
+        while let Some((head, body)) = rest.split_at_checked(8) {
+            let (size, id) = head.split_at(4);
+            let size = u32::from_le_bytes(size.try_into().unwrap_or_default()) as usize;
+            let id = u32::from_le_bytes(id.try_into().unwrap_or_default());
+            let Some(json) = body.get(..size) else {
+                break;
+            };
+            found.push((id, json.to_vec()));
+            rest = body.get(size.next_multiple_of(8)..).unwrap_or_default();
+        }
+        found
+    }
+
+    /// Publishes the clock's calibration. The one that stood before stays readable until the
+    /// new one is whole. Only the writer calls it.
+    pub(crate) fn publish_calibration(&self, calibration: Calibration) {
+        let turn = self.counter_at(CALIBRATIONS);
+        let next = turn.load(Ordering::Relaxed).wrapping_add(1);
+        let slot = CALIBRATIONS + 64 + usize::from(next & 1 == 1) * 64;
+        self.counter_at(slot).store(calibration.anchor_ticks, Ordering::Relaxed);
+        self.counter_at(slot + 8)
+            .store(calibration.anchor_ns.cast_unsigned(), Ordering::Relaxed);
+        self.counter_at(slot + 16).store(calibration.ns_per_tick, Ordering::Relaxed);
+        turn.store(next, Ordering::Release);
+    }
+
+    /// The last calibration that was published.
+    pub(crate) fn calibration(&self) -> Calibration {
+        if self.clock == Clock::Realtime {
+            return Calibration::IDENTITY;
+        }
+        let turn = self.counter_at(CALIBRATIONS).load(Ordering::Acquire);
+        let slot = CALIBRATIONS + 64 + usize::from(turn & 1 == 1) * 64;
+        Calibration {
+            anchor_ticks: self.counter_at(slot).load(Ordering::Relaxed),
+            anchor_ns: self.counter_at(slot + 8).load(Ordering::Relaxed).cast_signed(),
+            ns_per_tick: self.counter_at(slot + 16).load(Ordering::Relaxed),
+        }
+    }
+
+    /// Deletes the file, if the path still leads to it.
+    pub(crate) fn remove(&self) {
+        if let Some(backing) = &self.backing
+            && std::fs::symlink_metadata(&backing.path)
+                .is_ok_and(|now| (now.dev(), now.ino()) == backing.file_id)
+        {
+            let _ = std::fs::remove_file(&backing.path);
+        }
+    }
+}
+
+fn header(layout: Layout, birth: &Birth<'_>, checked: bool) -> io::Result<Vec<u8>> {
+    use std::os::unix::ffi::OsStrExt;
+    let path = birth.log_path.as_os_str().as_bytes();
+    let mut page = vec![0; PAGE];
+    let room = PAGE - 4 - HEADER_FIXED;
+    let Some(path_place) = page[HEADER_FIXED..].get_mut(..path.len()).filter(|_| path.len() <= room)
+    else {
+        return Err(io::Error::other("the log's path is too long for a ring file's header"));
+    };
+    path_place.copy_from_slice(path);
+    page[..8].copy_from_slice(MAGIC);
+    page[8..16].copy_from_slice(&birth.id.to_le_bytes());
+    page[16..24].copy_from_slice(&layout.ring_bytes.to_le_bytes());
+    page[24..32].copy_from_slice(&layout.rings.to_le_bytes());
+    page[32] = u8::from(birth.clock == Clock::Counter);
+    page[33] = u8::from(checked);
+    page[36..40].copy_from_slice(&std::process::id().to_le_bytes());
+    page[40..56].copy_from_slice(&birth.boot_id);
+    page[56..64].copy_from_slice(&(path.len() as u64).to_le_bytes());
+    let sum = crc32fast::hash(&page[..PAGE - 4]);
+    page[PAGE - 4..].copy_from_slice(&sum.to_le_bytes());
+    Ok(page)
+}
+
+/// Takes real blocks for a range of the file: a write to a mapped page without one would be a
+/// SIGBUS when the disk is full.
+fn allocate(file: &File, start: usize, end: usize) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let (from, len) = (start as u64, (end - start) as u64);
+        match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), from, len) {
+            Err(rustix::io::Errno::OPNOTSUPP) => {}
+            done => return done.map_err(io::Error::from),
+        }
+    }
+    let zeros = [0u8; 64 * 1024];
+    let mut at = start;
+    while at < end {
+        let len = (end - at).min(zeros.len());
+        file.write_all_at(&zeros[..len], at as u64)?;
+        at += len;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn birth() -> Birth<'static> {
+        Birth { id: 7, boot_id: [3; 16], log_path: Path::new("/x/a.jsonl"), clock: Clock::Counter }
+    }
+
+    #[test]
+    fn what_was_made_can_be_read_by_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rings");
+        let made = RingFile::create(&path, Layout::new(65_536, 1 << 20), &birth(), true).unwrap();
+        assert_eq!(made.add_ring(), Some(1));
+        assert!(made.store_context(1, b"{\"a\":1}"));
+        assert!(made.store_context(2, b"{}"));
+        assert!(!made.store_context(3, &vec![b'x'; CONTEXT_BYTES]));
+        let line = Calibration { anchor_ticks: 5, anchor_ns: -6, ns_per_tick: 7 };
+        made.publish_calibration(line);
+        made.count(Counter::Dropped, 3);
+
+        let file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let seen = RingFile::open(file, &path).unwrap();
+        assert_eq!((seen.id(), seen.rings_used(), seen.checked()), (7, 2, true));
+        assert_eq!(seen.boot_id(), [3; 16]);
+        assert_eq!(seen.layout(), made.layout());
+        assert_eq!(seen.contexts(), [(1, b"{\"a\":1}".to_vec()), (2, b"{}".to_vec())]);
+        assert_eq!(seen.calibration(), line);
+        assert_eq!(seen.counted(Counter::Dropped), 3);
+        seen.remove();
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn rings_are_bounded() {
+        let layout = Layout::new(65_536, 200_000);
+        let memory = RingFile::in_memory(layout, &birth()).unwrap();
+        assert_eq!([memory.add_ring(), memory.add_ring(), memory.add_ring()], [
+            Some(1),
+            Some(2),
+            None
+        ]);
+    }
+
+    #[test]
+    fn damaged_headers_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("rings");
+        let made = RingFile::create(&path, Layout::new(65_536, 1 << 20), &birth(), false).unwrap();
+        drop(made);
+        let sound = std::fs::read(&path).unwrap();
+        let reopen = || {
+            RingFile::open(OpenOptions::new().read(true).write(true).open(&path).unwrap(), &path)
+        };
+        for at in [0, 9, 17, 25, 33, 41, 57, 100, PAGE - 1] {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 0x10;
+            std::fs::write(&path, bytes).unwrap();
+            assert!(reopen().is_err(), "byte {at}");
+        }
+        std::fs::write(&path, &sound[..sound.len() - 1]).unwrap();
+        assert!(reopen().is_err(), "cut");
+        std::fs::write(&path, &sound[..100]).unwrap();
+        assert!(reopen().is_err(), "cut in the header");
+        std::fs::write(&path, &sound).unwrap();
+        assert!(reopen().is_ok());
+    }
+}

@@ -1,0 +1,13 @@
+//! The queue between callers and the writer, in memory that outlives the process.
+//!
+//! The rings know no records: they carry frames, whose meaning is `frame.rs`.
+#![allow(unsafe_code)]
+
+mod file;
+mod mapping;
+mod queue;
+mod rings;
+
+pub(crate) use file::{Birth, Counter, FileId, Layout, RingFile};
+pub(crate) use queue::{Full, Position, Ring, Step};
+pub(crate) use rings::{Refused, Rings, Turn};
