@@ -1,0 +1,23 @@
+"""What the tests share. A build that is missing fails the tests that need it: it is never a reason to skip them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.process import Target, running_target
+
+
+@pytest.fixture(scope="session")
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+    """The bundled target, one for all tests."""
+    with running_target(tmp_path_factory.mktemp("target")) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder of the test's own."""
+    return tmp_path

@@ -1,0 +1,241 @@
+"""Is every sample of `--out json` in our file, and nothing else? Both sides are taken apart into single samples,
+brought to one form, and compared as multisets: a missing one, a doubled one and a changed one are all seen."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from support.k6 import nanoseconds
+from support.records import Record
+
+# The parts of a record whose names are ours, and the metric that each of them is the value of.
+HTTP_PARTS = {
+    "duration_ms": "http_req_duration",
+    "blocked_ms": "http_req_blocked",
+    "connecting_ms": "http_req_connecting",
+    "tls_handshaking_ms": "http_req_tls_handshaking",
+    "sending_ms": "http_req_sending",
+    "waiting_ms": "http_req_waiting",
+    "receiving_ms": "http_req_receiving",
+}
+ITERATION_PARTS = {"duration_ms": "iteration_duration", "data_sent": "data_sent", "data_received": "data_received"}
+OURS = {
+    "http_req": {*HTTP_PARTS, "failed"},
+    "iteration": set(ITERATION_PARTS),
+    "check": {"passed"},
+    "metric": {"metric", "type", "contains", "value"},
+}
+# Named by us in records of each kind.
+EVERYWHERE = {"instance", "truncated_bytes"}
+HTTP_METRICS = {"http_reqs", "http_req_failed", *HTTP_PARTS.values()}
+ITERATION_METRICS = {"iterations", *ITERATION_PARTS.values()}
+SAMPLE_EVENTS = tuple(OURS)
+# Digits in k6's text, integers in ours.
+INTEGERS = {"status", "vu", "iter"}
+IDENTITY = ("run_id", "workload", "repetition", "component", "scenario")
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    """What a run was told to be: k6's run tags, and our configuration, which wins over them."""
+
+    run_tags: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    configured: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def of(self, tags: Mapping[str, str]) -> dict[str, str | None]:
+        """The identity of a sample with these tags, as text."""
+        defaults = {"component": "k6", "workload": "none", "repetition": "1"}
+        found: dict[str, str | None] = {}
+        for name in IDENTITY:
+            own = tags.get(name)
+            if own is not None and own != self.run_tags.get(name):
+                found[name] = own
+            else:
+                found[name] = self.configured.get(name) or self.run_tags.get(name) or defaults.get(name)
+        if found["scenario"] == "default":
+            found["scenario"] = None
+        return found
+
+
+@dataclasses.dataclass(frozen=True)
+class Sample:
+    """One value of one metric, in a form that can be counted."""
+
+    metric: str
+    value: str
+    time_ns: int
+    identity: tuple[tuple[str, str | None], ...]
+    tags: frozenset[tuple[str, str]]
+
+
+def number(value: Any) -> str:
+    """A text that two floats share only when they are the same, minus zero included."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise AssertionError(f"no number: {value!r}")
+    return repr(float(value))
+
+
+def renamed(tags: Mapping[str, str], metadata: Mapping[str, str], ours: set[str]) -> dict[str, str]:
+    """The names that a sample's tags and metadata have in a record: what collides gets `tag_` before it, until the
+    name is free."""
+    result: dict[str, str] = {}
+    taken = ours | set(metadata)
+    plain = {key for key in tags if key not in taken}
+    result.update({key: tags[key] for key in plain})
+    result.update({key: value for key, value in metadata.items() if key not in ours})
+    late = [(key, tags[key]) for key in sorted(tags) if key not in plain]
+    late += [(key, metadata[key]) for key in sorted(metadata) if key in ours]
+    for key, value in late:
+        name = f"tag_{key}"
+        while name in result or name in ours:
+            name = f"tag_{name}"
+        result[name] = value
+    return result
+
+
+def text(key: str, value: Any) -> str:
+    """The text of a tag in our file: an integer for the few that are digits in k6, else the text itself."""
+    if isinstance(value, str):
+        return value
+    if key in INTEGERS and isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return f"wrong type: {value!r}"
+
+
+def record_samples(record: Record) -> list[tuple[Sample, str]]:
+    """The samples that a record stands for, each with the record's event type."""
+    event = record["event_type"]
+    tags: dict[str, Any] = dict(record["tags"])
+    values: list[tuple[str, Any]] = []
+    if event == "http_req":
+        values.append(("http_reqs", 1.0))
+        values += [(metric, tags[part]) for part, metric in HTTP_PARTS.items()]
+        if tags["failed"] is not None:
+            assert isinstance(tags["failed"], bool), record
+            values.append(("http_req_failed", float(tags["failed"])))
+    elif event == "iteration":
+        values += [("iterations", 1.0), ("iteration_duration", tags["duration_ms"])]
+        values += [(part, tags[part]) for part in ("data_sent", "data_received") if part in tags]
+    elif event == "check":
+        assert isinstance(tags["passed"], bool), record
+        values.append(("checks", float(tags["passed"])))
+    else:
+        assert event == "metric", record
+        values.append((tags["metric"], tags["value"]))
+    assert isinstance(tags["instance"], str), record
+    own = OURS[event] | EVERYWHERE
+    rest = frozenset((key, text(key, value)) for key, value in tags.items() if key not in own)
+    scenario = record.get("scenario")
+    identity: dict[str, str | None] = {name: str(record[name]) for name in IDENTITY if name != "scenario"}
+    who = tuple({**identity, "scenario": scenario}.items())
+    when = nanoseconds(record["timestamp"])
+    return [(Sample(metric, number(value), when, who, rest), event) for metric, value in values]
+
+
+def point_sample(point: Mapping[str, Any], event: str, identity: Identity) -> Sample:
+    """The form of a point of k6's JSON output, were it told by a record of this event type."""
+    data = point["data"]
+    tags: dict[str, str] = dict(data.get("tags") or {})
+    who = identity.of(tags)
+    for name in IDENTITY:
+        if tags.get(name) == who[name] or (name == "scenario" and tags.get(name) == "default"):
+            tags.pop(name, None)
+    rest = renamed(tags, dict(data.get("metadata") or {}), OURS[event] | EVERYWHERE)
+    key = (point["metric"], number(data["value"]), nanoseconds(data["time"]))
+    return Sample(*key, tuple(who.items()), frozenset(rest.items()))
+
+
+@dataclasses.dataclass
+class Difference:
+    """What one side has and the other has not."""
+
+    missing: collections.Counter[Sample]
+    extra: collections.Counter[Sample]
+
+    def __bool__(self) -> bool:
+        return bool(self.missing or self.extra)
+
+    def __str__(self) -> str:
+        lines = [f"{self.missing.total()} samples of k6 are not in our file, {self.extra.total()} of ours not in k6's"]
+        for name, side in (("only in k6's", self.missing), ("only in ours", self.extra)):
+            lines += [f"  {name}: {count} x {sample}" for sample, count in side.most_common(4)]
+        return "\n".join(lines)
+
+
+def event_of(metric: str, samples: str) -> str:
+    """The kind of record that tells of a sample of a metric, iterations aside."""
+    if samples == "raw":
+        return "metric"
+    if metric in HTTP_METRICS:
+        return "http_req"
+    return "check" if metric == "checks" else "metric"
+
+
+def compare(
+    points: Iterable[Mapping[str, Any]], records: Iterable[Record], identity: Identity, samples: str
+) -> Difference:
+    """Compare the two outputs of one run."""
+    ours: collections.Counter[Sample] = collections.Counter()
+    joined: collections.Counter[tuple[str, str, int]] = collections.Counter()
+    for record in records:
+        if record["event_type"] not in SAMPLE_EVENTS:
+            continue
+        assert samples != "raw" or record["event_type"] == "metric", record
+        for sample, event in record_samples(record):
+            ours[sample] += 1
+            if event == "iteration":
+                joined[(sample.metric, sample.value, sample.time_ns)] += 1
+    theirs: collections.Counter[Sample] = collections.Counter()
+    for point in points:
+        event = event_of(point["metric"], samples)
+        key = (point["metric"], number(point["data"]["value"]), nanoseconds(point["data"]["time"]))
+        if joined[key] > 0:
+            joined[key] -= 1
+            event = "iteration"
+        theirs[point_sample(point, event, identity)] += 1
+    return Difference(theirs - ours, ours - theirs)
+
+
+LEVELS = {
+    "trace": "TRACE",
+    "debug": "DEBUG",
+    "info": "INFO",
+    "warning": "WARNING",
+    "error": "ERROR",
+    "fatal": "CRITICAL",
+    "panic": "CRITICAL",
+}
+LOG_EVENTS = ("console", "k6_log", "exception")
+
+Line = tuple[str, str, str]
+
+
+def k6_lines(log: Iterable[Mapping[str, Any]]) -> list[Line]:
+    """Event type, level and text of each line of k6's own log that our file has to have, in order."""
+    kinds = {"console": "console", "stacktrace": "exception"}
+    return [
+        (kinds.get(line.get("source", ""), "k6_log"), LEVELS[line["level"]], line["msg"])
+        for line in log
+        if line.get("output") != "lb-loki"  # what we say ourselves
+    ]
+
+
+def our_lines(records: Iterable[Record]) -> list[Line]:
+    """The same of our file."""
+    return [
+        (record["event_type"], record["level"], record["message"])
+        for record in records
+        if record["event_type"] in LOG_EVENTS
+    ]
+
+
+def compare_lines(theirs: Iterable[Line], ours: Iterable[Line]) -> str:
+    """Empty when both hold the same lines; else what differs."""
+    left, right = collections.Counter(theirs), collections.Counter(ours)
+    parts = []
+    for name, side in (("not in our file", left - right), ("only in our file", right - left)):
+        parts += [f"{name}, {count} x {line[0]} {line[1]} {line[2][:200]!r}" for line, count in side.items()]
+    return "\n".join(parts)
