@@ -1,0 +1,149 @@
+//! From the values that won to a [`Config`]: what only shows when several keys are seen together.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::keys::KEYS;
+use super::units::{hide_userinfo, show_size};
+use super::value::Kind;
+use super::values::{DEFAULT, Values};
+use super::{Config, OnFull, RingConfig, RingDir, Rotation, Setting, Surroundings};
+use crate::names::{self, Names};
+use crate::record::{Context, Level};
+
+/// The configuration, or at least one mistake more in `values`.
+pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config> {
+    let log_path = log_path(values, around);
+    check_sizes(values);
+    let log_path = log_path.filter(|_| values.mistakes.is_empty())?;
+    let ms = |name: &str| Duration::from_millis(values.number(name));
+    let off = |name: &str| Some(values.number(name)).filter(|n| *n > 0);
+    Some(Config {
+        context: context(values),
+        log_path,
+        min_level: values.text("min_level").and_then(Level::from_name).unwrap_or(Level::Trace),
+        rotation: Rotation {
+            max_bytes: off("jsonl.log_rotate_bytes"),
+            max_age: off("jsonl.log_rotate_seconds").map(Duration::from_secs),
+        },
+        ring: RingConfig {
+            dir: match values.text("ring_dir") {
+                Some("shm") => RingDir::Shm,
+                Some("log") => RingDir::Log,
+                Some("memory") => RingDir::Memory,
+                _ => RingDir::Auto,
+            },
+            bytes: values.number("ring_bytes"),
+            total_bytes: values.number("ring_total_bytes"),
+            on_full: match values.text("on_full") {
+                Some("drop") => OnFull::Drop,
+                _ => OnFull::Wait,
+            },
+            full_timeout: ms("full_timeout_ms"),
+        },
+        max_record_bytes: usize::try_from(values.number("max_record_bytes")).unwrap_or(usize::MAX),
+        settings: settings(values),
+        warnings: values.without_effect().into_iter().collect(),
+    })
+}
+
+fn context(values: &Values) -> Context {
+    let text = |name: &str| values.text(name).unwrap_or_default().to_owned();
+    let optional = |name: &str| values.text(name).map(str::to_owned);
+    let mut tags = Map::new();
+    if let Some(phase) = optional("phase") {
+        tags.insert("phase".to_owned(), phase.into());
+    }
+    Context {
+        component: text("component"),
+        host: text("host"),
+        run_id: text("run_id"),
+        logger: text("logger"),
+        event_type: "log".to_owned(),
+        workload: text("workload"),
+        repetition: values.number("repetition"),
+        scenario: optional("scenario"),
+        package: optional("package"),
+        plugin: optional("plugin"),
+        tags,
+    }
+}
+
+fn log_path(values: &mut Values, around: &Surroundings) -> Option<PathBuf> {
+    let home = around.home.as_ref().and_then(|home| home.to_str());
+    let expand = |path: &str| match (path.strip_prefix("~/"), home) {
+        (Some(rest), Some(home)) => format!("{home}/{rest}"),
+        _ => path.to_owned(),
+    };
+    let text = |name: &str| values.text(name).unwrap_or_default();
+    let output_dir = expand(text("output_dir"));
+    let output_dir = match output_dir.trim_end_matches('/') {
+        "" if !output_dir.is_empty() => "/.",
+        trimmed => trimmed,
+    };
+    let names = Names {
+        output_dir,
+        run_id: text("run_id"),
+        component: text("component"),
+        host: text("host"),
+        pid: around.pid,
+    };
+    match names::resolve(&expand(text("jsonl.log_path")), &names) {
+        Ok(path) => Some(around.cwd.join(path)),
+        Err(why) => {
+            let source = values.source("jsonl.log_path").to_owned();
+            values.mistake(&source, format!("jsonl.log_path: {why}"));
+            None
+        }
+    }
+}
+
+/// The longest record must fit in a quarter of a ring and of a segment; the default shrinks to it.
+fn check_sizes(values: &mut Values) {
+    let ring = values.number("ring_bytes");
+    if ring > values.number("ring_total_bytes") {
+        let (name, other) = if values.is_set("ring_total_bytes") {
+            ("ring_total_bytes", "at least ring_bytes")
+        } else {
+            ("ring_bytes", "at most ring_total_bytes, which is not set: set it too")
+        };
+        let source = values.source(name).to_owned();
+        values.mistake(&source, format!("{name}: it must be {other}"));
+    }
+    let rotate = values.number("jsonl.log_rotate_bytes");
+    let (holder, most) = match rotate {
+        1.. if rotate < ring => ("jsonl.log_rotate_bytes", rotate / 4),
+        _ => ("ring_bytes", ring / 4),
+    };
+    if values.number("max_record_bytes") <= most {
+        return;
+    }
+    if values.is_set("max_record_bytes") {
+        let source = values.source("max_record_bytes").to_owned();
+        let most = show_size(most);
+        values.mistake(
+            &source,
+            format!("max_record_bytes: it must be at most a quarter of {holder}, that is {most}"),
+        );
+    } else {
+        values.shrink(
+            "max_record_bytes",
+            most.into(),
+            format!("{DEFAULT} (a quarter of {holder})"),
+        );
+    }
+}
+
+fn settings(values: &Values) -> Vec<Setting> {
+    let setting = |key: &'static super::Key| {
+        let value = values.get(key.name).map_or(Value::Null, |given| match key.kind {
+            Kind::Secret => "***".into(),
+            Kind::Url => hide_userinfo(&given.value),
+            _ => given.value.clone(),
+        });
+        Setting { key, value, source: values.source(key.name).to_owned() }
+    };
+    KEYS.iter().map(setting).collect()
+}
