@@ -50,15 +50,15 @@ count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
   quiet_make build build/bin/target build/.stamps/venv
-  (cd tests && ../"$python" -m pytest -v)
+  (cd tests && ../"$python" -m pytest -v -o cache_dir=../build/.pytest_cache)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
 suite_demo() {
   quiet_make build/k6 build/bin/target build/.stamps/venv
-  "$python" -m unittest discover -v -s examples/demo -p 'test_*.py'
+  "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir=build/.pytest_cache examples/demo
 }
-count_demo() { count_lines ' \.\.\. ok$' ' \.\.\. (FAIL|ERROR)$' ' \.\.\. skipped '; }
+count_demo() { count_python; }
 
 # --- suites of `make check` ---
 
