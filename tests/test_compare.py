@@ -61,9 +61,9 @@ def points() -> list[dict[str, Any]]:
 
 def records() -> list[Record]:
     http = {**PARTS, "method": "GET", "name": "n", "status": 200, "failed": False}
-    http |= {"tag_duration_ms": "mine", "vu": 1, "iter": 0, "tag_vu": "seven"}
+    http |= {"tag_duration_ms": "mine", "metadata_vu": "1", "iter": "0", "vu": "seven"}
     gauge = {"metric": "my_gauge", "type": "gauge", "contains": "default", "value": -0.0}
-    gauge |= {"tag_value": "w", "tag_tag_value": "v", "trace": "t"}
+    gauge |= {"tag_value": "v", "tag_tag_value": "w", "trace": "t"}
     elsewhere: dict[str, Any] = {"workload": "buy", "repetition": 9, "scenario": "ramp"}
     sent = {"metric": "data_sent", "type": "counter", "contains": "data", "value": 0.0}
     return [
@@ -116,8 +116,8 @@ CHANGES: dict[str, Callable[[list[Record]], Any]] = {
     "an empty tag is missing": removed(2, "group"),
     "a run tag is missing": removed(3, "campaign"),
     "a tag too many": change(1, more="x"),
-    "the user's tag has won": change(0, tag_vu="1", vu="seven"),
-    "the two colliding tags are swapped": change(4, tag_value="v", tag_tag_value="w"),
+    "a tag and the metadata of its name are swapped": change(0, vu="1", metadata_vu="seven"),
+    "the two colliding tags are swapped": change(4, tag_value="w", tag_tag_value="v"),
     "metadata is missing": removed(4, "trace"),
     "an identity tag is repeated": change(0, workload="web"),
     "text became a number": change(0, name=7),
@@ -158,15 +158,29 @@ def test_raw_knows_metrics_only() -> None:
 
 
 def test_renaming_loses_nothing() -> None:
-    tags = {"a": "1", "tag_a": "2", "tag_tag_a": "3", "m": "4", "tag_m": "5"}
-    assert renamed(tags, {"m": "6"}, {"a"}) == {
-        "tag_a": "2",
-        "tag_tag_a": "3",
-        "tag_tag_tag_a": "1",
-        "tag_m": "5",
-        "tag_tag_m": "4",
-        "m": "6",
+    tags = {
+        "value": "1",
+        "tag_value": "2",
+        "tag_tag_value": "3",
+        "plain": "4",
+        "m": "5",
+        "tag_": "6",
+        "metadata_m": "7",
     }
+    assert renamed(tags, {"m": "8", "metadata_value": "9", "type": "10"}, "metric") == {
+        "tag_value": "1",
+        "tag_tag_value": "2",
+        "tag_tag_tag_value": "3",
+        "plain": "4",
+        "m": "5",
+        "tag_": "6",
+        "metadata_m": "7",
+        "metadata_metadata_m": "8",
+        "metadata_metadata_value": "9",
+        "metadata_type": "10",
+    }
+    assert renamed({"status": "200", "tag_status": "x"}, {}, "http_req") == {"status": "200", "tag_tag_status": "x"}
+    assert renamed({"status": "200"}, {}, "metric") == {"status": "200"}
 
 
 def test_numbers_are_told_apart_to_the_last_bit() -> None:

@@ -22,8 +22,10 @@ HTTP_PARTS = {
     "receiving_ms": "http_req_receiving",
 }
 ITERATION_PARTS = {"duration_ms": "iteration_duration", "data_sent": "data_sent", "data_received": "data_received"}
+# Names that are k6's own in records of a kind, which no tag of the user can take.
+SYSTEM = {"http_req": ("method", "name", "status"), "check": ("check",)}
 OURS = {
-    "http_req": {*HTTP_PARTS, "failed"},
+    "http_req": {*HTTP_PARTS, "failed", "method", "name", "status"},
     "iteration": set(ITERATION_PARTS),
     "check": {"passed"},
     "metric": {"metric", "type", "contains", "value"},
@@ -33,8 +35,6 @@ EVERYWHERE = {"instance", "truncated_bytes"}
 HTTP_METRICS = {"http_reqs", "http_req_failed", *HTTP_PARTS.values()}
 ITERATION_METRICS = {"iterations", *ITERATION_PARTS.values()}
 SAMPLE_EVENTS = tuple(OURS)
-# Digits in k6's text, integers in ours.
-INTEGERS = {"status", "vu", "iter"}
 IDENTITY = ("run_id", "workload", "repetition", "component", "scenario")
 
 
@@ -51,12 +51,10 @@ class Identity:
         found: dict[str, str | None] = {}
         for name in IDENTITY:
             own = tags.get(name)
-            if own is not None and own != self.run_tags.get(name):
+            if own and own != self.run_tags.get(name) and (name, own) != ("scenario", "default"):
                 found[name] = own
             else:
                 found[name] = self.configured.get(name) or self.run_tags.get(name) or defaults.get(name)
-        if found["scenario"] == "default":
-            found["scenario"] = None
         return found
 
 
@@ -78,29 +76,34 @@ def number(value: Any) -> str:
     return repr(float(value))
 
 
-def renamed(tags: Mapping[str, str], metadata: Mapping[str, str], ours: set[str]) -> dict[str, str]:
-    """The names that a sample's tags and metadata have in a record: what collides gets `tag_` before it, until the
-    name is free."""
-    result: dict[str, str] = {}
-    taken = ours | set(metadata)
-    plain = {key for key in tags if key not in taken}
-    result.update({key: tags[key] for key in plain})
-    result.update({key: value for key, value in metadata.items() if key not in ours})
-    late = [(key, tags[key]) for key in sorted(tags) if key not in plain]
-    late += [(key, metadata[key]) for key in sorted(metadata) if key in ours]
-    for key, value in late:
-        name = f"tag_{key}"
-        while name in result or name in ours:
-            name = f"tag_{name}"
-        result[name] = value
+def prefixed(name: str, ours: set[str], prefix: str) -> str:
+    """A name that is ours, or ours behind such prefixes, gets one more prefix: this can be undone."""
+    bare = name
+    while bare.startswith(prefix):
+        bare = bare[len(prefix) :]
+    return prefix + name if bare in ours else name
+
+
+def renamed(tags: Mapping[str, str], metadata: Mapping[str, str], event: str) -> dict[str, str]:
+    """The names that a sample's tags and metadata have in a record of this event type."""
+    ours = OURS[event] | EVERYWHERE
+    result = {
+        key if key in SYSTEM.get(event, ()) else prefixed(key, ours, "tag_"): value for key, value in tags.items()
+    }
+    assert len(result) == len(tags), tags
+    for key in sorted(metadata):
+        name = prefixed(key, ours, "metadata_")
+        while name in result:
+            name = "metadata_" + name
+        result[name] = metadata[key]
     return result
 
 
-def text(key: str, value: Any) -> str:
-    """The text of a tag in our file: an integer for the few that are digits in k6, else the text itself."""
+def text(event: str, key: str, value: Any) -> str:
+    """The text of a tag in our file: an integer for an HTTP status, else the text itself."""
     if isinstance(value, str):
         return value
-    if key in INTEGERS and isinstance(value, int) and not isinstance(value, bool):
+    if (event, key) == ("http_req", "status") and isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return f"wrong type: {value!r}"
 
@@ -126,8 +129,8 @@ def record_samples(record: Record) -> list[tuple[Sample, str]]:
         assert event == "metric", record
         values.append((tags["metric"], tags["value"]))
     assert isinstance(tags["instance"], str), record
-    own = OURS[event] | EVERYWHERE
-    rest = frozenset((key, text(key, value)) for key, value in tags.items() if key not in own)
+    own = (OURS[event] | EVERYWHERE) - set(SYSTEM.get(event, ()))
+    rest = frozenset((key, text(event, key, value)) for key, value in tags.items() if key not in own)
     scenario = record.get("scenario")
     identity: dict[str, str | None] = {name: str(record[name]) for name in IDENTITY if name != "scenario"}
     who = tuple({**identity, "scenario": scenario}.items())
@@ -141,9 +144,10 @@ def point_sample(point: Mapping[str, Any], event: str, identity: Identity) -> Sa
     tags: dict[str, str] = dict(data.get("tags") or {})
     who = identity.of(tags)
     for name in IDENTITY:
-        if tags.get(name) == who[name] or (name == "scenario" and tags.get(name) == "default"):
+        said = who[name] or ("default" if name == "scenario" else None)
+        if tags.get(name) == said:
             tags.pop(name, None)
-    rest = renamed(tags, dict(data.get("metadata") or {}), OURS[event] | EVERYWHERE)
+    rest = renamed(tags, dict(data.get("metadata") or {}), event)
     key = (point["metric"], number(data["value"]), nanoseconds(data["time"]))
     return Sample(*key, tuple(who.items()), frozenset(rest.items()))
 

@@ -43,7 +43,8 @@ def validator() -> jsonschema.Draft202012Validator:
     return jsonschema.Draft202012Validator(schema)
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For object_pairs_hook: duplicate keys are an error, not the last one wins."""
     keys = [key for key, _ in pairs]
     if len(set(keys)) != len(keys):
         doubled = sorted({key for key in keys if keys.count(key) > 1})
@@ -59,7 +60,7 @@ def parse_line(line: bytes) -> Record:
     """One line without its newline, checked against everything that the schema and its rules say."""
     try:
         text = line.decode("utf-8")
-        record = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        record = json.loads(text, object_pairs_hook=unique, parse_constant=_no_constant)
     except (ValueError, BadLineError) as error:
         raise BadLineError(f"{error}: {line[:300]!r}") from None
     if not isinstance(record, dict):
