@@ -22,14 +22,15 @@ export CARGO_TERM_COLOR=never PY_COLORS=0
 for name in "${!LB_@}" "${!K6_@}"; do unset "$name"; done
 export K6_NO_USAGE_REPORT=true K6_AUTO_EXTENSION_RESOLUTION=false
 
-quiet_make() { "$make" --no-print-directory "$@"; }
+# Makes what a suite needs; silent where it is made already.
+need() { "$make" --no-print-directory --silent "$@"; }
 
 # --- suites of `make test` ---
 
 # What the suites need is made first, at the same time; what fails here is reported by the suite
 # that asks for it.
 prepare_test() {
-  quiet_make -j2 --keep-going build build/bin/target build/.stamps/venv build/.stamps/go-tests
+  "$make" --no-print-directory -j2 --keep-going test-products
 }
 
 suite_rust() { cargo test --locked --workspace --no-fail-fast; }
@@ -37,7 +38,7 @@ count_rust() { sum_of '[0-9]+ passed' '[0-9]+ failed' '[0-9]+ ignored'; }
 
 suite_go() {
   local directory package program status=0
-  quiet_make build/.stamps/go-tests
+  need build/.stamps/go-tests
   while read -r directory package; do
     program=$PWD/build/go-tests/${package##*/}.test
     [ -x "$program" ] || continue
@@ -49,13 +50,13 @@ suite_go() {
 count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
-  quiet_make build build/bin/target build/.stamps/venv
+  need test-products
   (cd tests && ../"$python" -m pytest -v -o cache_dir=../build/.pytest_cache)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
 suite_demo() {
-  quiet_make build/k6 build/bin/target build/.stamps/venv
+  need build/k6 build/bin/target build/.stamps/venv
   "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir=build/.pytest_cache examples/demo
 }
 count_demo() { count_python; }
@@ -63,7 +64,7 @@ count_demo() { count_python; }
 # --- suites of `make check` ---
 
 prepare_check() {
-  quiet_make -j2 --keep-going build/include/lb_log.h build/.stamps/venv "$bin/shfmt" "$bin/staticcheck"
+  "$make" --no-print-directory -j2 --keep-going check-products
 }
 
 suite_rustfmt() { cargo fmt --all --check; }
@@ -90,31 +91,32 @@ suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }
 # What is built without cgo is other code: it has to compile, too.
 suite_govet-nocgo() { CGO_ENABLED=0 go vet "${go_packages[@]}"; }
 suite_staticcheck() {
-  quiet_make "$bin/staticcheck"
+  need "$bin/staticcheck"
   CGO_ENABLED=1 "$bin/staticcheck" "${go_packages[@]}"
 }
 
-python_files() { find tests tools examples benches -name '*.py' 2>/dev/null | sort; }
+# Our Python outside tests/, which is a project of its own and has the settings for all.
+python_files() { find tools examples benches -name '*.py' 2>/dev/null | sort; }
 
-suite_ruff() {
-  local files
-  quiet_make build/.stamps/venv
+# ruff COMMAND…
+ruff() {
+  local files status=0
+  need build/.stamps/venv
   mapfile -t files < <(python_files)
-  "$python" -m ruff check --no-cache --config tests/pyproject.toml "${files[@]}"
+  (cd tests && ../"$python" -m ruff "$@" --no-cache .) || status=1
+  "$python" -m ruff "$@" --no-cache --config tests/pyproject.toml "${files[@]}" || status=1
+  return "$status"
 }
-suite_ruff-format() {
-  local files
-  quiet_make build/.stamps/venv
-  mapfile -t files < <(python_files)
-  "$python" -m ruff format --no-cache --config tests/pyproject.toml --diff "${files[@]}"
-}
+suite_ruff() { ruff check; }
+suite_ruff-format() { ruff format --diff; }
+
 suite_mypy() {
   local files status=0
-  quiet_make build/.stamps/venv
-  mapfile -t files < <(python_files | grep -v ^tests/)
-  (cd tests && ../"$python" -m mypy --strict --cache-dir ../build/.mypy_cache .) || status=1
-  MYPYPATH=examples/demo:tools "$python" -m mypy --strict --config-file tests/pyproject.toml \
-    --cache-dir build/.mypy_cache "${files[@]}" || status=1
+  need build/.stamps/venv
+  mapfile -t files < <(python_files)
+  (cd tests && ../"$python" -m mypy --strict --cache-dir ../build/.mypy_cache/tests .) || status=1
+  MYPYPATH=examples/demo "$python" -m mypy --strict --config-file tests/pyproject.toml \
+    --cache-dir build/.mypy_cache/others "${files[@]}" || status=1
   return "$status"
 }
 
@@ -123,13 +125,13 @@ shell_files() { "$bin/shfmt" --find .ci benches examples ffi scripts tests tools
 suite_shellcheck() {
   local files
   command -v shellcheck >/dev/null || skip 'shellcheck is not installed: make deps'
-  quiet_make "$bin/shfmt"
+  need "$bin/shfmt"
   mapfile -t files < <(shell_files)
   shellcheck "${files[@]}"
 }
 suite_shfmt() {
   local files
-  quiet_make "$bin/shfmt"
+  need "$bin/shfmt"
   mapfile -t files < <(shell_files)
   "$bin/shfmt" --indent 2 --diff "${files[@]}"
 }
