@@ -1,0 +1,6 @@
+//go:build cgo
+
+package core
+
+// #cgo LDFLAGS: ${SRCDIR}/../../../build/lib/liblb_log.a -lm -framework CoreFoundation -framework Security
+import "C"

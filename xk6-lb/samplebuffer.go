@@ -1,0 +1,90 @@
+package lb
+
+import (
+	"sync"
+
+	"go.k6.io/k6/v2/lib/netext/httpext"
+	"go.k6.io/k6/v2/metrics"
+)
+
+// sampleBuffer lies between k6's one goroutine, which must never wait, and our thread. k6 makes a new slice for each
+// tick and never writes to one it has handed out, so the slices themselves are kept, not their elements.
+type sampleBuffer struct {
+	mu     sync.Mutex
+	slices [][]metrics.SampleContainer
+	spare  [][]metrics.SampleContainer
+	// held and limit count containers: a request with its nine samples is one.
+	held, limit int
+	closed      bool
+	// dropped counts samples.
+	dropped uint64
+}
+
+// add keeps the containers, or as many as there is room for.
+func (b *sampleBuffer) add(containers []metrics.SampleContainer) {
+	if len(containers) == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	room := b.limit - b.held
+	if b.closed {
+		room = 0
+	}
+	if room < len(containers) {
+		room = max(room, 0)
+		for _, lost := range containers[room:] {
+			b.dropped += uint64(sampleCount(lost))
+		}
+		containers = containers[:room]
+		if len(containers) == 0 {
+			return
+		}
+	}
+	b.held += len(containers)
+	b.slices = append(b.slices, containers)
+}
+
+// take empties the buffer. What it returned before is used again for the next but one flush.
+func (b *sampleBuffer) take() [][]metrics.SampleContainer {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.slices
+	b.slices, b.spare, b.held = b.spare[:0], nil, 0
+	return taken
+}
+
+// giveBack returns a slice that take gave, emptied so that k6's samples can be collected.
+func (b *sampleBuffer) giveBack(taken [][]metrics.SampleContainer) {
+	clear(taken)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.spare == nil {
+		b.spare = taken[:0]
+	}
+}
+
+// close turns everything that comes later into a counted drop.
+func (b *sampleBuffer) close() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.closed = true
+}
+
+func (b *sampleBuffer) lost() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped
+}
+
+// sampleCount counts without the allocation that a lone Sample's GetSamples would make.
+func sampleCount(container metrics.SampleContainer) int {
+	switch c := container.(type) {
+	case metrics.Sample:
+		return 1
+	case *httpext.Trail:
+		return len(c.Samples)
+	default:
+		return len(container.GetSamples())
+	}
+}
