@@ -27,6 +27,9 @@ SONAME := liblb_log.so.$(ABI)
 # The ABI's number, then the release's.
 SHARED := $(SONAME).$(VERSION)
 
+# For scripts. A recipe that names the variable itself would run under `make -n`, too.
+export MAKE_PROGRAM := $(MAKE)
+
 BUILD := build
 STAMPS := $(BUILD)/.stamps
 
@@ -58,7 +61,7 @@ demo: $(BUILD)/k6 $(BUILD)/bin/target ## a k6 test of ten seconds, and what its 
 
 .PHONY: test
 test: | toolchain ## all tests; runs every suite even when one fails
-	@MAKE='$(MAKE)' tools/suites.sh test
+	@tools/suites.sh test
 
 # What the suites need, made at the same time.
 .PHONY: test-products check-products
@@ -69,7 +72,7 @@ check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BU
 
 .PHONY: check
 check: | toolchain ## formatting, linters, types, licences; every warning is an error
-	@MAKE='$(MAKE)' tools/suites.sh check
+	@tools/suites.sh check
 
 .PHONY: bench
 bench: build $(BUILD)/bin/target $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the suites of `make test` or `make check`, all of them even when one fails, and closes with
-# one line for each. Called by make, which gives its own name in MAKE.
+# one line for each. Called by make, which gives its own name.
 #
 #   tools/suites.sh test|check [SUITE…]
 #
@@ -11,7 +11,7 @@
 set -eu -o pipefail
 
 cd "$(dirname "$0")/.."
-readonly make=${MAKE:-make}
+readonly make=${MAKE_PROGRAM:-make}
 readonly logs=build/logs
 readonly bin=build/bin python=build/venv/bin/python
 mkdir -p "$logs"
@@ -50,7 +50,7 @@ suite_go() {
 count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
-  need test-products
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv
   (cd tests && ../"$python" -m pytest -v -o cache_dir=../build/.pytest_cache)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
