@@ -192,7 +192,8 @@ install: build ## install lb, the library and the header below PREFIX (/usr/loca
 	@chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
 	@if [ -n '$(DESTDIR)' ]; then \
 		echo "the command is $(BINDIR)/lb-log; link lb to it where no other lb is in PATH"; \
-	elif other=$$(command -v lb) && ! [ "$$other" -ef '$(BINDIR)/lb-log' ]; then \
+	elif other=$$([ -e '$(BINDIR)/lb' ] && echo '$(BINDIR)/lb' || command -v lb) && \
+		! [ "$$other" -ef '$(BINDIR)/lb-log' ]; then \
 		echo "the command is $(BINDIR)/lb-log: the name lb belongs to $$other"; \
 	else \
 		ln -sf lb-log '$(BINDIR)/lb'; \

@@ -61,6 +61,12 @@ suite_demo() {
 }
 count_demo() { count_python; }
 
+suite_install() {
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc
+  tools/test_install.sh
+}
+count_install() { grep '^install: ' | sum_of '[0-9]+ passed' '[0-9]+ failed' '[0-9]+ skipped'; }
+
 # --- suites of `make check` ---
 
 prepare_check() {
@@ -208,7 +214,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust go python demo) ;;
+  test) suites=(rust go install python demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt licences)
