@@ -324,6 +324,11 @@ impl RingFile {
         true
     }
 
+    /// Bytes of contexts that were stored: it changes when there are more.
+    pub(crate) fn contexts_len(&self) -> u64 {
+        self.counter_at(CONTEXTS_LEN).load(Ordering::Acquire)
+    }
+
     /// The contexts that were stored, as far as they can be read.
     pub(crate) fn contexts(&self) -> Vec<(u32, Vec<u8>)> {
         let len = self.counter_at(CONTEXTS_LEN).load(Ordering::Acquire);

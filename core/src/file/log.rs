@@ -1,0 +1,392 @@
+//! The append protocol.
+//!
+//! Every append holds the file's lock. Under it the writer
+//! 1. finishes what a dead one left ([`Locked::settle`]),
+//! 2. opens or rotates the log ([`Locked::ensure_log`], [`Locked::rotate`]),
+//! 3. notes the append, first in the rings and then in the lock file,
+//! 4. writes,
+//! 5. advances the rings, sets the committed length and clears the note.
+//!
+//! A process may die behind any of these steps: what it left is whole or is cut away, and the
+//! rings agree with it, because their new positions count only under the number of step 3.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::block::Block;
+use super::lock::{Held, LockError, LockFile, id_at, id_of};
+use super::note::{boot_id, open_noted};
+use super::state::{AppendNote, State};
+use super::tail::whole_lines;
+use crate::clock::realtime_ns;
+pub(crate) use crate::config::Rotation;
+use crate::error::{Error, Result};
+use crate::names;
+use crate::ring::{FileId, RingFile};
+
+/// How long an append waits for the lock before it says that it cannot have it.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// A log file and its lock. One per thread that appends.
+pub(crate) struct LogFile {
+    path: PathBuf,
+    boot_id: [u8; 16],
+    lock: LockFile,
+    log: OpenLog,
+}
+
+/// The log itself, and what decides when it is rotated.
+struct OpenLog {
+    path: PathBuf,
+    rotation: Rotation,
+    open: Option<(File, FileId)>,
+    rotations: u64,
+}
+
+impl LogFile {
+    pub(crate) fn new(path: &Path, rotation: Rotation) -> Self {
+        let log = OpenLog { path: path.to_path_buf(), rotation, open: None, rotations: 0 };
+        Self {
+            path: path.to_path_buf(),
+            boot_id: boot_id(),
+            lock: LockFile::new(names::lock_file(path)),
+            log,
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn boot_id(&self) -> [u8; 16] {
+        self.boot_id
+    }
+
+    /// How often this process has rotated the log.
+    pub(crate) fn rotations(&self) -> u64 {
+        self.log.rotations
+    }
+
+    /// Takes the lock and finishes what a dead process left of an append.
+    pub(crate) fn lock(&mut self) -> Result<Locked<'_>> {
+        let path = &self.path;
+        let lock_path = self.lock.path().to_path_buf();
+        let held = self.lock.lock(LOCK_PATIENCE).map_err(|error| match error {
+            LockError::Busy => Error::Timeout(format!(
+                "{}: another process holds the lock and does not let go; is it stopped?",
+                lock_path.display()
+            )),
+            LockError::Io(error) => Error::io(
+                &lock_path,
+                "the lock file cannot be used; check the folder's permissions, or set output_dir \
+                 to a folder that can be written",
+                error,
+            ),
+        })?;
+        let state = State::read(held.file(), self.boot_id)
+            .map_err(|error| Error::io(&lock_path, "reading the lock file", error))?;
+        let mut locked = Locked { held, state, log: &mut self.log };
+        locked
+            .settle(self.boot_id)
+            .map_err(|error| Error::io(path, "finishing the append of a dead process", error))?;
+        Ok(locked)
+    }
+}
+
+/// The log under its lock. No append is under way.
+pub(crate) struct Locked<'f> {
+    held: Held<'f>,
+    state: State,
+    log: &'f mut OpenLog,
+}
+
+impl Locked<'_> {
+    /// Committed bytes of the current file.
+    pub(crate) fn committed(&self) -> u64 {
+        self.state.committed
+    }
+
+    fn save(&self) -> io::Result<()> {
+        self.state.write(self.held.file())
+    }
+
+    /// Step 1. Also run behind a failed append of our own.
+    fn settle(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
+        if self.state.boot_id != boot_id {
+            self.forget_other_boot(boot_id)?;
+        }
+        let Some(note) = self.state.note else {
+            return Ok(());
+        };
+        let present = self.open_existing()? == Some(note.log);
+        let size = match &self.log.open {
+            Some((file, _)) if present => file.metadata()?.len(),
+            _ => 0,
+        };
+        if present && size >= note.start + note.len {
+            self.state.committed = note.start + note.len;
+            self.state.log = note.log;
+            self.finish_rings(note.ring_id);
+        } else if let Some((file, id)) = self.log.open.as_ref().filter(|_| present) {
+            let keep = if note.ring_id == 0 { whole_lines(file, note.start)? } else { note.start };
+            file.set_len(keep.min(size))?;
+            self.state.committed = keep.min(size);
+            self.state.log = *id;
+        }
+        self.state.note = None;
+        self.save()
+    }
+
+    /// Another boot voids note and length: who knows what the disk kept of them.
+    fn forget_other_boot(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
+        self.state.boot_id = boot_id;
+        self.state.note = None;
+        self.state.unreached.clear();
+        if let Some(id) = self.open_existing()? {
+            self.adopt(id)?;
+        }
+        self.save()
+    }
+
+    /// The append of this number is in the file: advance its rings, or remember that somebody must.
+    fn finish_rings(&mut self, ring_id: u64) {
+        if ring_id == 0 {
+            return;
+        }
+        match open_noted(&self.log.path, ring_id) {
+            Ok(rings) => rings.finish(self.state.number),
+            // Without a note nobody will ever read those rings again.
+            Err(_) if !names::rings_note(&self.log.path, ring_id).exists() => {}
+            Err(_) => self.state.unreached.push((self.state.number, ring_id)),
+        }
+    }
+
+    /// Opens what the log's path leads to now, without making it; says what it is.
+    fn open_existing(&mut self) -> io::Result<Option<FileId>> {
+        let there = id_at(&self.log.path)?;
+        let open = self.log.open.as_ref().map(|(_, id)| *id);
+        if there != open {
+            self.log.open = None;
+        }
+        if there.is_some() && self.log.open.is_none() {
+            let file = OpenOptions::new().read(true).append(true).open(&self.log.path)?;
+            let id = id_of(&file)?;
+            self.log.open = Some((file, id));
+        }
+        Ok(self.log.open.as_ref().map(|(_, id)| *id))
+    }
+
+    /// Makes the open file the current one, cut to its last whole line.
+    fn adopt(&mut self, id: FileId) -> io::Result<()> {
+        if let Some((file, _)) = &self.log.open {
+            let whole = whole_lines(file, 0)?;
+            if whole < file.metadata()?.len() {
+                file.set_len(whole)?;
+            }
+            self.state.committed = whole;
+        }
+        if self.state.log != id {
+            self.state.log = id;
+            self.state.started_ns = realtime_ns();
+        }
+        Ok(())
+    }
+
+    /// Step 2a: the open file is the one that the path names, and ends where we left it.
+    pub(crate) fn ensure_log(&mut self) -> Result<()> {
+        let done = self.try_ensure_log();
+        done.map_err(|error| Error::io(&self.log.path, "opening the log file for appending", error))
+    }
+
+    fn try_ensure_log(&mut self) -> io::Result<()> {
+        let id = match self.open_existing()? {
+            Some(id) => id,
+            None => self.create()?,
+        };
+        let size = match &self.log.open {
+            Some((file, _)) => file.metadata()?.len(),
+            None => 0,
+        };
+        if self.state.log != id || self.state.committed != size {
+            self.adopt(id)?;
+            self.save()?;
+        }
+        Ok(())
+    }
+
+    fn create(&mut self) -> io::Result<FileId> {
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
+        let id = id_of(&file)?;
+        self.log.open = Some((file, id));
+        Ok(id)
+    }
+
+    /// Step 2b: whether `adding` bytes must go into a new file.
+    fn due(&self, adding: u64) -> bool {
+        must_rotate(
+            self.log.rotation,
+            self.state.committed,
+            adding,
+            realtime_ns().saturating_sub(self.state.started_ns),
+        )
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        loop {
+            let number = self.state.next_segment.max(1);
+            // Raised first: a number is never used twice, whatever happens to the rename.
+            self.state.next_segment = number + 1;
+            self.save()?;
+            if rename_without_replacing(&self.log.path, &names::segment(&self.log.path, number))? {
+                break;
+            }
+        }
+        self.log.rotations += 1;
+        self.log.open = None;
+        self.try_ensure_log()
+    }
+
+    /// Appends a block whose records lie in `rings`, rotating before where the limit asks for
+    /// it. Returns how many lines were written: all, or where the disk is full those that fit,
+    /// together with the error. The rings are advanced by just these.
+    pub(crate) fn append(
+        &mut self,
+        rings: &RingFile,
+        block: &mut Block,
+    ) -> (u64, Option<Error>) {
+        let path = self.log.path.clone();
+        match self.try_append(rings, block) {
+            Ok(done) => done,
+            Err(error) => (0, Some(Error::io(&path, "appending to the log", error))),
+        }
+    }
+
+    fn try_append(
+        &mut self,
+        rings: &RingFile,
+        block: &mut Block,
+    ) -> io::Result<(u64, Option<Error>)> {
+        self.try_ensure_log()?;
+        if self.due(block.lines().len() as u64) {
+            self.rotate()?;
+        }
+        self.note(rings, block)?;
+        let (written, failure) = match &mut self.log.open {
+            Some((file, _)) => write_out(file, block.lines()),
+            None => (0, Some(io::Error::other("the log was closed"))),
+        };
+        if let Some(failure) = failure {
+            let lines = self.keep_whole_lines(rings, block, written)?;
+            let error = Error::io(&self.log.path, "appending to the log", failure);
+            return Ok((lines, Some(error)));
+        }
+        self.commit(rings, block.lines().len() as u64)?;
+        Ok((block.count(), None))
+    }
+
+    /// Step 3.
+    fn note(&mut self, rings: &RingFile, block: &Block) -> io::Result<()> {
+        self.state.number += 1;
+        rings.prepare(self.state.number, block.end());
+        self.state.note = Some(AppendNote {
+            ring_id: if rings.file_id().is_some() { rings.id() } else { 0 },
+            log: self.state.log,
+            start: self.state.committed,
+            len: block.lines().len() as u64,
+        });
+        self.save()
+    }
+
+    /// Step 5.
+    fn commit(&mut self, rings: &RingFile, len: u64) -> io::Result<()> {
+        rings.finish(self.state.number);
+        self.state.committed += len;
+        self.state.note = None;
+        self.save()
+    }
+
+    /// A short write of our own: whole lines stay, the rest is cut away and stays in its rings.
+    fn keep_whole_lines(
+        &mut self,
+        rings: &RingFile,
+        block: &mut Block,
+        written: usize,
+    ) -> io::Result<u64> {
+        block.keep(written);
+        let len = block.lines().len() as u64;
+        if let Some((file, _)) = &self.log.open {
+            file.set_len(self.state.committed + len)?;
+        }
+        // The note with the old number still asks for the whole block: dying here cuts to its start.
+        self.note(rings, block)?;
+        self.commit(rings, len)?;
+        Ok(block.count())
+    }
+
+    /// Finishes appends that could not reach this ring file when they were found, and forgets
+    /// them. Called by who recovers the ring file, before reading positions.
+    pub(crate) fn honour_unreached(&mut self, rings: &RingFile) {
+        for &(number, id) in &self.state.unreached {
+            if id == rings.id() {
+                rings.finish(number);
+            }
+        }
+    }
+
+    /// Forgets finished appends of a ring file whose note is gone.
+    pub(crate) fn forget_unreached(&mut self, ring_id: u64) -> Result<()> {
+        let before = self.state.unreached.len();
+        self.state.unreached.retain(|&(_, id)| id != ring_id);
+        if self.state.unreached.len() == before {
+            return Ok(());
+        }
+        self.save().map_err(|error| Error::io(&self.log.path, "writing the lock file", error))
+    }
+}
+
+/// Whether a file of `committed` bytes and this age must be rotated before `adding` more.
+fn must_rotate(rotation: Rotation, committed: u64, adding: u64, age_ns: i64) -> bool {
+    let over = rotation.max_bytes.is_some_and(|max| committed + adding > max);
+    let old = rotation.max_age.is_some_and(|max| {
+        u64::try_from(age_ns).is_ok_and(|age| Duration::from_nanos(age) >= max)
+    });
+    committed > 0 && (over || old)
+}
+
+/// Writes until everything is written or nothing more can be; says how much it was.
+fn write_out(file: &mut File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+    let mut written = 0;
+    while written < bytes.len() {
+        match file.write(&bytes[written..]) {
+            Ok(0) => return (written, Some(io::ErrorKind::WriteZero.into())),
+            Ok(len) => written += len,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return (written, Some(error)),
+        }
+    }
+    (written, None)
+}
+
+/// False where the new name is taken.
+fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST) => Ok(false),
+        // A file system without the flag: a link never replaces either.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match std::fs::hard_link(from, to) {
+            Ok(()) => std::fs::remove_file(from).map(|()| true),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+            Err(error) => Err(error),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+#[path = "log_tests.rs"]
+mod tests;

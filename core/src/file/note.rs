@@ -1,0 +1,242 @@
+//! Rings notes: small files beside a log that say where the rings of its processes are.
+//!
+//! A note is locked by its owner from before it has its name until the owner ends, so that a
+//! note whose lock can be had belongs to a dead process.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::lock::{id_of, try_lock};
+use crate::names;
+use crate::ring::{FileId, RingFile};
+
+/// Where ring files live. The file's name follows from the note's id: a note cannot lead
+/// anybody to a path of its choosing.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum RingPlace {
+    /// `/dev/shm`.
+    Shm,
+    /// Beside the log.
+    Log,
+}
+
+impl RingPlace {
+    /// The ring file of an id, for a log.
+    pub(crate) fn path(self, log: &Path, id: u64) -> PathBuf {
+        match self {
+            Self::Shm => PathBuf::from(format!("/dev/shm/lb-log-{id:016x}.rings")),
+            Self::Log => names::side_file(log, &format!("{id:016x}.ringdata")),
+        }
+    }
+}
+
+/// What a note says.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub(crate) struct RingsNote {
+    ring_dir: RingPlace,
+    device: u64,
+    inode: u64,
+    boot_id: String,
+    /// Information only: a pid proves nothing.
+    pid: u32,
+}
+
+/// This boot, 16 bytes; zeros where the system has no name for it.
+pub(crate) fn boot_id() -> [u8; 16] {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(32).collect();
+    u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()
+}
+
+fn hex(boot_id: [u8; 16]) -> String {
+    format!("{:032x}", u128::from_be_bytes(boot_id))
+}
+
+/// This process's note: locked for as long as the value lives. Dropping it removes nothing.
+pub(crate) struct OwnNote {
+    path: PathBuf,
+    file: File,
+    text: Vec<u8>,
+}
+
+impl OwnNote {
+    /// Makes the note of a ring file, under a temporary name first.
+    pub(crate) fn make(log: &Path, rings: &RingFile, place: RingPlace) -> io::Result<Self> {
+        let (device, inode) = rings
+            .file_id()
+            .ok_or_else(|| io::Error::other("rings in plain memory have no note"))?;
+        let note = RingsNote {
+            ring_dir: place,
+            device,
+            inode,
+            boot_id: hex(rings.boot_id()),
+            pid: std::process::id(),
+        };
+        let mut text = serde_json::to_vec(&note)?;
+        text.push(b'\n');
+        let path = names::rings_note(log, rings.id());
+        let file = write_locked(log, rings.id(), &path, &text)?;
+        Ok(Self { path, file, text })
+    }
+
+    /// Makes the note anew where somebody removed it.
+    pub(crate) fn renew(&mut self, log: &Path, id: u64) -> io::Result<()> {
+        let ours = id_of(&self.file)?;
+        let there = std::fs::symlink_metadata(&self.path)
+            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == ours);
+        if !there {
+            self.file = write_locked(log, id, &self.path, &self.text)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn remove(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn write_locked(log: &Path, id: u64, path: &Path, text: &[u8]) -> io::Result<File> {
+    let temporary = names::side_file(log, &format!("{id:016x}.rings.tmp"));
+    let _ = std::fs::remove_file(&temporary);
+    let mut file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW)
+        .open(&temporary)?;
+    let made = try_lock(&file)
+        .and_then(|_| file.write_all(text))
+        .and_then(|()| std::fs::rename(&temporary, path));
+    if let Err(error) = made {
+        let _ = std::fs::remove_file(&temporary);
+        return Err(error);
+    }
+    Ok(file)
+}
+
+/// What stands behind the note of another process.
+pub(crate) enum Seen {
+    /// Its owner lives, or another process is recovering it.
+    Alive,
+    /// Its owner is dead and its rings are here. The lock on the note is held by `note`.
+    Dead { note: ForeignNote, rings: Box<RingFile> },
+    /// Its owner is dead and the rings are gone: another boot, or deleted.
+    Gone { note: ForeignNote, why: String },
+    /// The rings cannot be reached from here; the note stays.
+    Unreachable { why: String },
+}
+
+/// The note of a dead process, locked by us.
+pub(crate) struct ForeignNote {
+    path: PathBuf,
+    file: File,
+}
+
+impl ForeignNote {
+    /// Removes the note, if its name still leads to it.
+    pub(crate) fn remove(&self) {
+        let ours = id_of(&self.file).ok();
+        let there = std::fs::symlink_metadata(&self.path)
+            .ok()
+            .map(|metadata| (metadata.dev(), metadata.ino()));
+        if ours == there {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Looks behind the note of ring file `id`. Only to be called under the file's lock.
+pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
+    let path = names::rings_note(log, id);
+    let mut file = open_nofollow(&path)?;
+    if !try_lock(&file)? {
+        return Ok(Seen::Alive);
+    }
+    let metadata = file.metadata()?;
+    if std::fs::symlink_metadata(&path)
+        .map_or(true, |now| (now.dev(), now.ino()) != (metadata.dev(), metadata.ino()))
+    {
+        return Ok(Seen::Alive);
+    }
+    let me = rustix::process::geteuid().as_raw();
+    if me != 0 && metadata.uid() != me {
+        return Ok(Seen::Unreachable { why: "it belongs to another user".into() });
+    }
+    let mut text = String::new();
+    (&mut file).take(4096).read_to_string(&mut text)?;
+    let Ok(said) = serde_json::from_str::<RingsNote>(&text) else {
+        let note = ForeignNote { path, file };
+        return Ok(Seen::Gone { note, why: "its note is damaged".into() });
+    };
+    if said.boot_id != hex(boot) {
+        let note = ForeignNote { path, file };
+        return Ok(Seen::Gone { note, why: "the machine was restarted".into() });
+    }
+    let ring_path = said.ring_dir.path(log, id);
+    match open_rings(&ring_path, id, (said.device, said.inode), metadata.uid()) {
+        Ok(rings) => {
+            Ok(Seen::Dead { note: ForeignNote { path, file }, rings: Box::new(rings) })
+        }
+        Err(error) if is_gone(&error, &ring_path, said.device) => {
+            let why = format!("{}: {error}", ring_path.display());
+            Ok(Seen::Gone { note: ForeignNote { path, file }, why })
+        }
+        Err(error) => {
+            Ok(Seen::Unreachable { why: format!("{}: {error}", ring_path.display()) })
+        }
+    }
+}
+
+/// Maps the rings behind a note whether or not their owner lives, to read its counters or to
+/// finish an append of it.
+pub(crate) fn open_noted(log: &Path, id: u64) -> io::Result<RingFile> {
+    let mut text = String::new();
+    let file = open_nofollow(&names::rings_note(log, id))?;
+    let owner = file.metadata()?.uid();
+    file.take(4096).read_to_string(&mut text)?;
+    let said: RingsNote = serde_json::from_str(&text)?;
+    let path = said.ring_dir.path(log, id);
+    open_rings(&path, id, (said.device, said.inode), owner)
+}
+
+/// Absent on the very device that the note names, or damaged: nobody can have them.
+fn is_gone(error: &io::Error, path: &Path, device: u64) -> bool {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => true,
+        io::ErrorKind::NotFound => path
+            .parent()
+            .and_then(|folder| std::fs::metadata(folder).ok())
+            .is_some_and(|metadata| metadata.dev() == device),
+        _ => false,
+    }
+}
+
+fn open_nofollow(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)
+}
+
+fn open_rings(path: &Path, id: u64, expected: FileId, owner: u32) -> io::Result<RingFile> {
+    let file = open_nofollow(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() || metadata.uid() != owner {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not its owner's ring file"));
+    }
+    if (metadata.dev(), metadata.ino()) != expected {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its place"));
+    }
+    let rings = RingFile::open(file, path)?;
+    if rings.id() != id {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the ring file has another id"));
+    }
+    Ok(rings)
+}
