@@ -176,7 +176,7 @@ def test_fifty_kills(ring_dir: str, program: Path, folder: Path, seeded: random.
 
 
 def test_kills_with_rotation(program: Path, folder: Path, seeded: random.Random) -> None:
-    campaign = Campaign(program, folder, max_file_bytes=65536)
+    campaign = Campaign(program, folder, jsonl={"log_rotate_bytes": 65536})
     for _ in range(8):
         burst, pause_us, seconds = moment(seeded)
         campaign.killed_session(burst, max(pause_us, 300), seconds)

@@ -1,0 +1,50 @@
+// Input that no log was made for, each piece between two ordinary ones.
+import { Counter } from 'k6/metrics';
+import { check, group } from 'k6';
+import exec from 'k6/execution';
+import http from 'k6/http';
+
+const between = new Counter('between');
+let step = 0;
+
+export const options = { vus: 1, iterations: 1 };
+
+function ordinary() {
+  between.add(1, { step: String(step) });
+  console.log(`ordinary ${step}`);
+  step += 1;
+}
+
+function manyTags(value) {
+  const tags = {};
+  for (let i = 0; i < 10000; i += 1) tags[`t${i}`] = value;
+  return tags;
+}
+
+export default function () {
+  const controls = Array.from({ length: 32 }, (_, i) => String.fromCharCode(i)).join('');
+  const names = ['', ' ', '"', '\\', '\n', '\u0000', controls, '\u2028', '{"a":1}', '\u{1f600}', String.fromCharCode(0xd800)];
+  ordinary();
+  const tags = {};
+  names.forEach((name) => { tags[name] = name; });
+  http.get(`${__ENV.TARGET}/`, { tags });
+  ordinary();
+  names.filter((name) => name && !name.includes('::')).forEach((name) => {
+    group(name, () => check(1, { [name]: () => false }));
+    exec.vu.metrics.tags[name] = name;
+  });
+  ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: manyTags('v') });
+  ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: manyTags('a value of more than twenty bytes') });
+  ordinary();
+  console.log('x'.repeat(10 * 1024 * 1024));
+  ordinary();
+  console.error('\u0001"'.repeat(1024 * 1024));
+  ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: { repetition: '0' } });
+  http.get(`${__ENV.TARGET}/`, { tags: { repetition: 'many' } });
+  ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: { component: '../../etc/x', run_id: '../other', workload: '/' } });
+  ordinary();
+}

@@ -1,0 +1,341 @@
+"""What a C program can do wrong: a clear error, a counted rejection or a counted cut, never a damaged neighbour."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import random
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import clib
+from support.clib import LibraryError, Logger, batch_entry
+from support.paths import TESTS
+from support.process import clean_environment
+from support.records import Record, read_log
+
+BASE: dict[str, Any] = {"component": "c", "host": "h", "run_id": "r"}
+
+
+def config(folder: Path, **more: Any) -> dict[str, Any]:
+    return {**BASE, "output_dir": str(folder / "out"), **more}
+
+
+def records(folder: Path) -> list[Record]:
+    return read_log(folder / "out" / "r" / "logs" / "c-h.jsonl")
+
+
+def refused(what: dict[str, Any] | bytes) -> LibraryError:
+    with pytest.raises(LibraryError) as caught, Logger(what):
+        pass
+    return caught.value
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    for name in [name for name in os.environ if name.startswith("LB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+
+
+# --- at the start ---
+
+
+def test_an_unknown_key_names_itself_its_source_and_the_nearest(folder: Path) -> None:
+    error = refused(config(folder, ring_byte=4096))
+    assert error.code == clib.CONFIG
+    assert "ring_byte" in error.message
+    assert "ring_bytes" in error.message
+
+
+def test_an_unknown_key_of_a_file(folder: Path) -> None:
+    file = folder / "lb.toml"
+    file.write_text("workloat = 'x'\n", encoding="utf-8")
+    for error in (refused(config(folder, config=str(file))), refused(config(folder))):
+        assert error.code == clib.CONFIG
+        assert "workloat" in error.message
+        assert "lb.toml" in error.message
+        assert "workload" in error.message.replace("workloat", "")
+
+
+def test_an_unknown_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LB_REPETITON", "2")
+    try:
+        with Logger(config(folder)) as logger:
+            warnings = " ".join(logger.config()["warnings"])
+    except LibraryError as error:
+        warnings = error.message
+    assert "LB_REPETITON" in warnings
+    assert "LB_REPETITION" in warnings
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "x", True, None, 2**64])
+def test_an_impossible_repetition(value: Any, folder: Path) -> None:
+    error = refused(config(folder, repetition=value)) if value is not None else None
+    if error is not None:
+        assert error.code == clib.CONFIG
+        assert "repetition" in error.message
+
+
+def test_an_impossible_repetition_in_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LB_REPETITION", "0")
+    error = refused(config(folder))
+    assert error.code == clib.CONFIG
+    assert "LB_REPETITION" in error.message
+
+
+def test_all_mistakes_at_once(folder: Path) -> None:
+    error = refused(config(folder, repetition=0, ring_byte=1, min_level="LOUD"))
+    assert all(word in error.message for word in ("repetition", "ring_byte", "min_level", "LOUD"))
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{", b"\xff", b"null", b'{"component":"a","component":"b"', b"7"])
+def test_a_configuration_that_is_no_object(raw: bytes) -> None:
+    error = refused(raw)
+    assert error.code in (clib.CONFIG, clib.ARGUMENT)
+    assert error.message
+
+
+def test_a_folder_that_is_a_file(folder: Path) -> None:
+    (folder / "out").write_text("a file", encoding="utf-8")
+    error = refused(config(folder))
+    assert error.code == clib.IO
+    assert str(folder / "out") in error.message
+
+
+def test_a_folder_that_cannot_be_written(folder: Path) -> None:
+    """Root may write anywhere: another user opens the log, in a process of its own."""
+    forbidden = folder / "forbidden"
+    forbidden.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[1])\n"
+        "from support.clib import *\n"
+        "lib = library(); uid = int(sys.argv[3])\n"
+        "import os\n"
+        "if uid: os.setgroups([]); os.setgid(uid); os.setuid(uid)\n"
+        "try: Logger({'output_dir': sys.argv[2], 'run_id': 'r'})\n"
+        "except LibraryError as error: print(error.code, error.message)\n"
+    )
+    uid = "65534" if os.geteuid() == 0 else "0"
+    if uid == "0":
+        forbidden.chmod(0o555)
+    command = [sys.executable, "-c", program, str(TESTS), str(forbidden), uid]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{clib.IO} "), done.stdout + done.stderr
+    assert str(forbidden) in done.stdout
+
+
+@pytest.mark.parametrize(
+    "component", ["../../etc/x", "/etc/x", "..", ".", ".hidden", "-rf", "a\\b", "x" * 300, "a\nb", "ü", "a b", "%00"]
+)
+def test_a_component_never_leaves_its_folder(component: str, folder: Path) -> None:
+    """Any name becomes a safe file name; the record keeps what was said."""
+    with Logger(config(folder, component=component)) as logger:
+        path = Path(logger.config()["path"])
+        logger.log(b"hello")
+    assert path.parent == folder / "out" / "r" / "logs"
+    assert not path.name.startswith((".", "-"))
+    assert len(path.name.encode()) <= 255
+    (record,) = read_log(path)
+    assert record["component"] == component
+
+
+def test_names_that_collide_when_sanitised_do_not_share_a_file(folder: Path) -> None:
+    paths = set()
+    for component in ("a/b", "a_b", "a\\b", "a-b", "a b"):
+        with Logger(config(folder, component=component)) as logger:
+            paths.add(logger.config()["path"])
+            logger.log(component.encode())
+    assert len(paths) == 5
+
+
+# --- record by record ---
+
+
+def test_null_and_wrong_handles_are_refused(folder: Path) -> None:
+    lib = clib.library()
+    record = clib.CRecord(ctypes.sizeof(clib.CRecord), 0, 3, 0, clib.c_str(b"x"), None, 0)
+    stats = clib.CStats(ctypes.sizeof(clib.CStats))
+    assert lib.lb_logger_log(None, ctypes.byref(record), None) == clib.ARGUMENT
+    assert lib.lb_logger_flush(None, 0, None) == clib.ARGUMENT
+    assert lib.lb_logger_close(None, 0, None) == clib.ARGUMENT
+    assert lib.lb_logger_stats(None, ctypes.byref(stats), None) == clib.ARGUMENT
+    assert lib.lb_logger_push_batch(None, b"", 0, None, None) == clib.ARGUMENT
+    assert lib.lb_logger_open(b"{}", 2, None, None) == clib.ARGUMENT
+    lib.lb_logger_free(None)
+    lib.lb_error_free(None)
+    with Logger(config(folder)) as logger:
+        assert lib.lb_logger_log(logger.handle, None, None) == clib.ARGUMENT
+        assert lib.lb_logger_stats(logger.handle, None, None) == clib.ARGUMENT
+        record.struct_size = 3
+        assert lib.lb_logger_log(logger.handle, ctypes.byref(record), None) == clib.ARGUMENT
+        logger.log(b"still here")
+    assert [record["message"] for record in records(folder)] == ["still here"]
+
+
+def test_rejections_are_counted_and_leave_neighbours_alone(folder: Path) -> None:
+    bad: list[dict[str, Any]] = [
+        {"level": 0},
+        {"level": 7},
+        {"level": -1},
+        {"context": 12345},
+        {"context": clib.CONTEXT_INVALID},
+        {"tags": [(b"key", 99, None)]},
+        {"tags": [(b"good", clib.STRING, b"x"), (b"key", 0, None)]},
+    ]
+    with Logger(config(folder)) as logger:
+        for number, arguments in enumerate(bad):
+            logger.log(b"before %d" % number)
+            with pytest.raises(LibraryError) as caught:
+                logger.log(b"bad", **arguments)
+            assert caught.value.code in (clib.REJECTED, clib.ARGUMENT)
+            logger.log(b"after %d" % number)
+        stats = logger.stats()
+    assert stats["rejected"] == len(bad)
+    assert stats["offered"] == 3 * len(bad)
+    messages = [record["message"] for record in records(folder)]
+    assert messages == [f"{when} {number}" for number in range(len(bad)) for when in ("before", "after")]
+
+
+@pytest.mark.parametrize("repetition", [0, -1, 1.5, "2", None])
+def test_an_impossible_repetition_of_a_context(repetition: Any, folder: Path) -> None:
+    with Logger(config(folder)) as logger, pytest.raises(LibraryError) as caught:
+        logger.context({"repetition": repetition})
+    assert caught.value.code in (clib.CONFIG, clib.ARGUMENT, clib.REJECTED)
+    assert "repetition" in caught.value.message
+
+
+@pytest.mark.parametrize("fields", [{"levle": 1}, {"tags": 7}, {"component": ""}, {"workload": 7}, {"host": None}])
+def test_an_impossible_context(fields: dict[str, Any], folder: Path) -> None:
+    with Logger(config(folder)) as logger, pytest.raises(LibraryError) as caught:
+        logger.context(fields)
+    assert next(iter(fields)) in caught.value.message
+
+
+def test_hostile_bytes_everywhere(folder: Path) -> None:
+    rng = random.Random(3)
+    hostile = [bytes(rng.randrange(256) for _ in range(rng.randrange(200))) for _ in range(500)]
+    hostile += [bytes([value]) for value in range(256)]
+    with Logger(config(folder)) as logger:
+        for data in hostile:
+            logger.log(data, tags=[(data, clib.STRING, data), (b"plain", clib.STRING, data[::-1])])
+        assert logger.stats()["rejected"] == 0
+    found = records(folder)
+    assert [record["message"] for record in found] == [data.decode("utf-8", "replace") for data in hostile]
+    for record, data in zip(found, hostile, strict=True):
+        assert record["tags"]["plain"] == data[::-1].decode("utf-8", "replace") or data == b"plain"
+
+
+def test_ten_thousand_tags(folder: Path) -> None:
+    small = [(b"k%d" % number, clib.INTEGER, number) for number in range(10_000)]
+    large = [(b"k%d" % number, clib.STRING, b"v" * 100) for number in range(10_000)]
+    with Logger(config(folder)) as logger:
+        logger.log(b"before")
+        logger.log(b"small", tags=small)
+        logger.log(b"between")
+        logger.log(b"large", tags=large)
+        logger.log(b"after")
+        stats = logger.stats()
+    found = records(folder)
+    assert [record["message"] for record in found] == ["before", "small", "between", "large", "after"]
+    assert found[1]["tags"] == {f"k{number}": number for number in range(10_000)}
+    check_cut(found[3], folder, stats)
+    kept = [key for key in found[3]["tags"] if key != "truncated_bytes"]
+    assert kept == [f"k{number}" for number in range(len(kept))], "tags are lost from the last"
+    assert len(kept) > 1000
+
+
+def check_cut(record: Record, folder: Path, stats: dict[str, int], most: int = 256 << 10) -> None:
+    """A cut record: as long as may be, its loss said and counted."""
+    assert record["tags"]["truncated_bytes"] > 0
+    assert stats["truncated"] == 1
+    lines = (folder / "out" / "r" / "logs" / "c-h.jsonl").read_bytes().split(b"\n")
+    longest = max(len(line) for line in lines)
+    assert most - 1024 < longest <= most
+
+
+@pytest.mark.parametrize("char", [b"x", "ü".encode(), "😀".encode(), b"\xff", b'"', b"\x01"])
+def test_a_message_of_ten_megabytes(char: bytes, folder: Path) -> None:
+    with Logger(config(folder)) as logger:
+        logger.log(b"before")
+        logger.log(char * (10_000_000 // len(char)), tags=[(b"a", clib.STRING, b"b")])
+        logger.log(b"after")
+        stats = logger.stats()
+    found = records(folder)
+    assert [record["message"][:6] for record in found[::2]] == ["before", "after"]
+    text = char.decode("utf-8", "replace")
+    message = found[1]["message"]
+    assert message == text * len(message), "cut between characters, nothing else changed"
+    check_cut(found[1], folder, stats)
+
+
+def test_batches_that_are_damaged(folder: Path) -> None:
+    good = [batch_entry(b"good %d" % number, tags=[(b"n", clib.INTEGER, number)]) for number in range(3)]
+    bad_level = batch_entry(b"bad", level=9)
+    body = b"bad" + struct.pack("<I", 77 | 1 << 8) + b"k"
+    bad_tag = struct.pack("<IIqIB3x", 24 + len(body), 0, 0, 3, 3) + body
+    long_message = bytearray(batch_entry(b"bad"))
+    struct.pack_into("<I", long_message, 16, 1 << 30)
+    expected = []
+    with Logger(config(folder)) as logger:
+        for bad in (bad_level, bad_tag, bytes(long_message)):
+            code, result = logger.push_batch(good[0] + bad + good[1])
+            assert (code, result.accepted, result.rejected) == (clib.REJECTED, 2, 1)
+            expected += ["good 0", "good 1"]
+        for tail in (b"\x01", b"\0" * 24, struct.pack("<I", 10), struct.pack("<I", 1 << 31) + b"x" * 60, good[2][:-1]):
+            code, result = logger.push_batch(good[0] + tail + good[1])
+            assert code == clib.ARGUMENT, tail
+            assert result.accepted == 1
+            expected += ["good 0"]
+        assert logger.push_batch(b"")[0] == clib.OK
+        logger.log(b"last")
+    assert [record["message"] for record in records(folder)] == [*expected, "last"]
+
+
+def test_batches_of_noise(folder: Path) -> None:
+    """Whatever the bytes are: no crash, and the record behind is whole."""
+    rng = random.Random(7)
+    tags = [(b"key", clib.STRING, b"value"), (b"n", clib.NUMBER, 1.5)]
+    with Logger(config(folder)) as logger:
+        for _ in range(3000):
+            noise = bytearray(batch_entry(b"message", tags=tags) * 2)
+            for _ in range(rng.randrange(1, 5)):
+                noise[rng.randrange(len(noise))] = rng.randrange(256)
+            code, _ = logger.push_batch(bytes(noise[: rng.randrange(len(noise) + 1)]))
+            assert code in (clib.OK, clib.REJECTED, clib.ARGUMENT)
+        logger.log(b"last")
+        logger.stats()
+    assert records(folder)[-1]["message"] == "last"
+
+
+def test_after_close_calls_say_so(folder: Path) -> None:
+    with Logger(config(folder)) as logger:
+        logger.log(b"one")
+        logger.close()
+        with pytest.raises(LibraryError) as caught:
+            logger.log(b"two")
+        assert caught.value.code == clib.CLOSED
+        assert logger.push_batch(batch_entry(b"three"))[0] == clib.CLOSED
+        assert logger.stats()["written"] == 1
+        assert json.loads(json.dumps(logger.config()))["path"]
+    assert len(records(folder)) == 1
+
+
+def test_two_loggers_of_one_process_share_a_file(folder: Path) -> None:
+    with Logger(config(folder)) as one, Logger(config(folder, logger="other")) as two:
+        for number in range(200):
+            one.log(b"one %d" % number)
+            two.log(b"two %d" % number)
+    messages = [record["message"] for record in records(folder)]
+    for name in ("one", "two"):
+        assert [text for text in messages if text.startswith(name)] == [f"{name} {number}" for number in range(200)]
