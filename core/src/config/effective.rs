@@ -23,6 +23,7 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
     Some(Config {
         context: context(values),
         log_path,
+        file: None,
         min_level: values.text("min_level").and_then(Level::from_name).unwrap_or(Level::Trace),
         rotation: Rotation {
             max_bytes: off("jsonl.log_rotate_bytes"),

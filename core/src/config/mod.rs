@@ -57,6 +57,8 @@ pub struct Config {
     pub context: Context,
     /// The log file; absolute.
     pub log_path: PathBuf,
+    /// The configuration file, when there is one.
+    pub file: Option<PathBuf>,
     /// The lowest level that is written.
     pub min_level: Level,
     /// When to rotate.
@@ -204,19 +206,23 @@ pub fn load_with(json: &[u8], around: &Surroundings) -> Result<Config> {
     put_defaults(&mut values, around);
     let request = Request::read(json, &mut values)?;
     request.put_layers(Rank::Default, &mut values);
-    match file::read(request.file.as_deref(), around) {
-        Ok(None) => {}
+    let file = match file::read(request.file.as_deref(), around) {
+        Ok(None) => None,
         Ok(Some((path, found))) => {
             values.put_all(&found, &path.to_string_lossy(), Style::default());
+            Some(path)
         }
-        Err(why) => values.mistakes.push(why),
-    }
+        Err(why) => {
+            values.mistakes.push(why);
+            None
+        }
+    };
     request.put_layers(Rank::File, &mut values);
     environment::put_all(&mut values, &around.env);
     request.put_layers(Rank::Argument, &mut values);
     request.put_explicit(&mut values);
     match effective::build(&mut values, around) {
-        Some(config) => Ok(config),
+        Some(config) => Ok(Config { file, ..config }),
         None => Err(Error::Config(values.mistakes.join("\n"))),
     }
 }

@@ -27,14 +27,23 @@ pub(super) fn parse_size(text: &str) -> Option<u64> {
     number.checked_mul(unit)
 }
 
-/// Bytes in the largest unit that divides them.
+/// Bytes in the largest unit that divides them, for messages.
 pub(super) fn show_size(bytes: u64) -> String {
-    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
-        if bytes >= 1 << shift && bytes.is_multiple_of(1 << shift) {
-            return format!("{} {unit}", bytes >> shift);
-        }
-    }
-    format!("{bytes} bytes")
+    let (number, unit) = in_unit(bytes);
+    format!("{number} {}", if unit.is_empty() { "bytes" } else { unit })
+}
+
+/// Bytes in the largest unit that divides them, as one would write them.
+pub(super) fn write_size(bytes: u64) -> String {
+    let (number, unit) = in_unit(bytes);
+    format!("{number}{unit}")
+}
+
+fn in_unit(bytes: u64) -> (u64, &'static str) {
+    [(30, "GiB"), (20, "MiB"), (10, "KiB")]
+        .into_iter()
+        .find(|(shift, _)| bytes >= 1 << shift && bytes.is_multiple_of(1 << shift))
+        .map_or((bytes, ""), |(shift, unit)| (bytes >> shift, unit))
 }
 
 /// Milliseconds of `500ms`, `1.5s`, `1m30s`, `2h`, `1d`, or of a number in units of `bare_ms`.

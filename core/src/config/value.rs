@@ -8,7 +8,7 @@ use serde_json::{Number, Value};
 
 use super::units::{
     hide_userinfo, is_label, is_url, parse_boolean, parse_duration, parse_labels, parse_size,
-    show_size, words,
+    show_size, words, write_size,
 };
 use crate::record::Level;
 
@@ -188,6 +188,42 @@ impl Kind {
             _ => None,
         };
         checked.ok_or_else(|| self.mismatch(value))
+    }
+
+    /// A canonical value as text that [`Kind::parse`] reads back; empty for null.
+    #[must_use]
+    pub fn show(&self, value: &Value) -> String {
+        match (self, value) {
+            (_, Value::Null) => String::new(),
+            (Self::Size { off: true, .. } | Self::Duration { off: true, .. }, Value::Number(n))
+                if n.as_u64() == Some(0) =>
+            {
+                "off".to_owned()
+            }
+            (Self::Size { .. } | Self::PowerOfTwo { .. }, Value::Number(n)) => {
+                write_size(n.as_u64().unwrap_or(0))
+            }
+            (Self::Duration { unit, .. }, Value::Number(n)) => {
+                match (unit, n.as_u64().unwrap_or(0)) {
+                    (Unit::Seconds, n) => format!("{n}s"),
+                    (Unit::Unnamed, n) if n >= 1000 && n.is_multiple_of(1000) => {
+                        format!("{}s", n / 1000)
+                    }
+                    (_, n) => format!("{n}ms"),
+                }
+            }
+            (Self::List, Value::Array(items)) => {
+                items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
+            }
+            (Self::Labels, Value::Object(map)) => {
+                let pair = |(name, value): (&String, &Value)| {
+                    format!("{name}={}", value.as_str().unwrap_or_default())
+                };
+                map.iter().map(pair).collect::<Vec<_>>().join(",")
+            }
+            (_, Value::String(text)) => text.clone(),
+            (_, other) => other.to_string(),
+        }
     }
 
     fn mismatch(&self, found: &Value) -> String {

@@ -87,6 +87,32 @@ fn texts() {
 }
 
 #[test]
+fn what_is_shown_can_be_read_again() {
+    let free = duration(Unit::Unnamed, false);
+    for (kind, value, expected) in [
+        (SIZE, json!(65_536), "64KiB"),
+        (SIZE, json!(1025), "1025"),
+        (SIZE_OR_OFF, json!(0), "off"),
+        (POWER, json!(1 << 30), "1GiB"),
+        (free, json!(10_000), "10s"),
+        (free, json!(1_500), "1500ms"),
+        (duration(Unit::Milliseconds, false), json!(2_000), "2000ms"),
+        (duration(Unit::Seconds, true), json!(60), "60s"),
+        (duration(Unit::Seconds, true), json!(0), "off"),
+        (Kind::List, json!(["a", "b"]), "a,b"),
+        (Kind::Labels, json!({"a": "1", "b": "x=y"}), "a=1,b=x=y"),
+        (Kind::Boolean, json!(true), "true"),
+        (INTEGER, json!(3), "3"),
+        (NUMBER, json!(0.5), "0.5"),
+        (Kind::Name, json!("x y"), "x y"),
+    ] {
+        assert_eq!(kind.show(&value), expected);
+        assert_eq!(kind.parse(expected).unwrap(), value);
+    }
+    assert_eq!(Kind::Name.show(&Value::Null), "");
+}
+
+#[test]
 fn typed_values_are_not_converted() {
     let free = duration(Unit::Unnamed, false);
     for (kind, value, expected) in [

@@ -54,6 +54,7 @@ fn the_file_is_the_first_that_is_found() {
     assert_eq!(workload("{}", &world), "home");
     world.file("cwd/lb.toml", "workload = 'cwd'");
     assert_eq!(workload("{}", &world), "cwd");
+    assert_eq!(world.config("").file, Some(world.around.cwd.join("lb.toml")));
     let mut world = world;
     world.file("cwd/named.json", r#"{"workload": "variable"}"#);
     world.around.env.push(("LB_CONFIG".into(), "named.json".into()));
