@@ -22,6 +22,7 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
     let off = |name: &str| Some(values.number(name)).filter(|n| *n > 0);
     Some(Config {
         context: context(values),
+        output_dir: around.cwd.join(output_dir(values, around)),
         log_path,
         file: None,
         min_level: values.text("min_level").and_then(Level::from_name).unwrap_or(Level::Trace),
@@ -72,26 +73,33 @@ fn context(values: &Values) -> Context {
     }
 }
 
-fn log_path(values: &mut Values, around: &Surroundings) -> Option<PathBuf> {
+/// `~/` at the beginning of a path is the user's home.
+fn expand(path: &str, around: &Surroundings) -> String {
     let home = around.home.as_ref().and_then(|home| home.to_str());
-    let expand = |path: &str| match (path.strip_prefix("~/"), home) {
+    match (path.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => format!("{home}/{rest}"),
         _ => path.to_owned(),
-    };
+    }
+}
+
+fn output_dir(values: &Values, around: &Surroundings) -> String {
+    let path = expand(values.text("output_dir").unwrap_or_default(), around);
+    match path.trim_end_matches('/') {
+        "" if !path.is_empty() => "/.".to_owned(),
+        trimmed => trimmed.to_owned(),
+    }
+}
+
+fn log_path(values: &mut Values, around: &Surroundings) -> Option<PathBuf> {
     let text = |name: &str| values.text(name).unwrap_or_default();
-    let output_dir = expand(text("output_dir"));
-    let output_dir = match output_dir.trim_end_matches('/') {
-        "" if !output_dir.is_empty() => "/.",
-        trimmed => trimmed,
-    };
     let names = Names {
-        output_dir,
+        output_dir: &output_dir(values, around),
         run_id: text("run_id"),
         component: text("component"),
         host: text("host"),
         pid: around.pid,
     };
-    match names::resolve(&expand(text("jsonl.log_path")), &names) {
+    match names::resolve(&expand(text("jsonl.log_path"), around), &names) {
         Ok(path) => Some(around.cwd.join(path)),
         Err(why) => {
             let source = values.source("jsonl.log_path").to_owned();
@@ -137,7 +145,7 @@ fn check_sizes(values: &mut Values) {
     }
 }
 
-fn settings(values: &Values) -> Vec<Setting> {
+pub(super) fn settings(values: &Values) -> Vec<Setting> {
     let setting = |key: &'static super::Key| {
         let value = values.get(key.name).map_or(Value::Null, |given| match key.kind {
             Kind::Secret => "***".into(),

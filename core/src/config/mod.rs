@@ -55,6 +55,8 @@ use values::{DEFAULT, Style, Values};
 pub struct Config {
     /// The identity that records have unless they bring their own.
     pub context: Context,
+    /// The folder of all runs; absolute.
+    pub output_dir: PathBuf,
     /// The log file; absolute.
     pub log_path: PathBuf,
     /// The configuration file, when there is one.
@@ -202,29 +204,42 @@ pub fn load(json: &[u8]) -> Result<Config> {
 /// # Errors
 /// As [`load`].
 pub fn load_with(json: &[u8], around: &Surroundings) -> Result<Config> {
-    let mut values = Values::default();
-    put_defaults(&mut values, around);
-    let request = Request::read(json, &mut values)?;
-    request.put_layers(Rank::Default, &mut values);
-    let file = match file::read(request.file.as_deref(), around) {
-        Ok(None) => None,
-        Ok(Some((path, found))) => {
-            values.put_all(&found, &path.to_string_lossy(), Style::default());
-            Some(path)
-        }
-        Err(why) => {
-            values.mistakes.push(why);
-            None
-        }
-    };
-    request.put_layers(Rank::File, &mut values);
-    environment::put_all(&mut values, &around.env);
-    request.put_layers(Rank::Argument, &mut values);
-    request.put_explicit(&mut values);
+    let (mut values, file) = gather(json, around)?;
     match effective::build(&mut values, around) {
         Some(config) => Ok(Config { file, ..config }),
         None => Err(Error::Config(values.mistakes.join("\n"))),
     }
+}
+
+/// Every key with the value that it has when mistakes are left out, for showing them to a user
+/// whose configuration cannot be loaded.
+///
+/// # Errors
+/// [`Error::Config`] when `json` is not a JSON object.
+pub fn settings_despite_mistakes(json: &[u8], around: &Surroundings) -> Result<Vec<Setting>> {
+    gather(json, around).map(|(values, _)| effective::settings(&values))
+}
+
+/// The values of all sources, and the file that was read.
+fn gather(json: &[u8], around: &Surroundings) -> Result<(Values, Option<PathBuf>)> {
+    let mut values = Values::default();
+    put_defaults(&mut values, around);
+    let request = Request::read(json, &mut values)?;
+    request.put_layers(Rank::Default, &mut values);
+    let mut file = None;
+    match file::read(request.file.as_deref(), around) {
+        Ok(None) => {}
+        Ok(Some((path, found))) => {
+            values.put_all(&found, &path.to_string_lossy(), Style::default());
+            file = Some(path);
+        }
+        Err(why) => values.mistakes.push(why),
+    }
+    request.put_layers(Rank::File, &mut values);
+    environment::put_all(&mut values, &around.env);
+    request.put_layers(Rank::Argument, &mut values);
+    request.put_explicit(&mut values);
+    Ok((values, file))
 }
 
 fn put_defaults(values: &mut Values, around: &Surroundings) {

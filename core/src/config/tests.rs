@@ -82,6 +82,7 @@ fn defaults() {
     assert_eq!(config.context, context);
     let path = "benchmark_results/run-20261122-101112/logs/app-node-1.jsonl";
     assert_eq!(config.log_path, world.around.cwd.join(path));
+    assert_eq!(config.output_dir, world.around.cwd.join("benchmark_results"));
     assert_eq!(config.min_level, Level::Trace);
     assert_eq!(config.rotation, Rotation::default());
     let ring = RingConfig {

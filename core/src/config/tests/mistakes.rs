@@ -180,6 +180,9 @@ fn all_mistakes_of_all_sources_at_once() {
     let file = file.display();
     let json = r#"{"workload": "", "layers": [
         {"source": "--out", "rank": "argument", "text": true, "values": {"min_level": "loud"}}]}"#;
+    let settings = settings_despite_mistakes(json.as_bytes(), &world.around).unwrap();
+    let of = |name: &str| settings.iter().find(|s| s.key.name == name).unwrap().value.clone();
+    assert_eq!((of("workload"), of("repetition")), (json!("none"), json!(1)));
     assert_eq!(
         world.mistakes(json),
         [
