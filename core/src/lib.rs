@@ -4,12 +4,22 @@
 
 mod clock;
 pub mod config;
+mod contexts;
 mod encode;
 pub mod error;
 mod file;
 pub mod frame;
 mod gather;
+pub mod logger;
 pub mod names;
+mod notice;
+mod place;
 pub mod record;
+pub mod recover;
 mod ring;
+pub mod stats;
 mod sys;
+mod writer;
+
+pub use error::{Error, Result};
+pub use logger::Logger;

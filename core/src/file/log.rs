@@ -64,6 +64,12 @@ impl LogFile {
         self.boot_id
     }
 
+    /// Most bytes of one append: a block never passes the limit of a segment.
+    pub(crate) fn block_limit(&self, wanted: usize) -> usize {
+        let segment = self.log.rotation.max_bytes.and_then(|max| usize::try_from(max).ok());
+        segment.map_or(wanted, |segment| wanted.min(segment))
+    }
+
     /// How often this process has rotated the log.
     pub(crate) fn rotations(&self) -> u64 {
         self.log.rotations

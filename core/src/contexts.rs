@@ -1,0 +1,90 @@
+//! The contexts of an open logger: each gets an id, and is stored where a stranger finds it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use crate::encode::EncodedContext;
+use crate::error::{Error, Result};
+use crate::record::Context;
+use crate::ring::RingFile;
+
+/// The context of records whose own identity is impossible: always refused and counted.
+pub const INVALID: u32 = u32::MAX;
+
+/// How many contexts a logger can have.
+const MAX_CONTEXTS: u32 = 65_536;
+
+/// Most bytes of a context's JSON: it must fit a frame beside its record.
+const MAX_JSON: usize = 16 * 1024;
+
+/// Contexts by id. Ids below `stored` are in the ring file; the others travel in frames.
+#[derive(Default)]
+pub(crate) struct Contexts {
+    count: AtomicU32,
+    stored: AtomicU32,
+    ids: Mutex<HashMap<Box<[u8]>, u32>>,
+    inlined: RwLock<HashMap<u32, Arc<[u8]>>>,
+}
+
+/// How a frame says which context it has.
+pub(crate) enum Reference {
+    /// By its id.
+    Stored,
+    /// By the context itself.
+    Inlined(Arc<[u8]>),
+}
+
+impl Contexts {
+    /// The id of a context; equal ones have equal ids.
+    pub(crate) fn add(
+        &self,
+        context: &Context,
+        rings: &RingFile,
+        max_record_bytes: usize,
+    ) -> Result<u32> {
+        let json = serde_json::to_vec(context)
+            .map_err(|error| Error::Rejected(format!("the context cannot be stored: {error}")))?;
+        let mut ids = self.ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = ids.get(json.as_slice()) {
+            return Ok(*id);
+        }
+        let overhead = EncodedContext::new(context).overhead();
+        if json.len() > MAX_JSON || overhead > max_record_bytes / 2 {
+            return Err(Error::Rejected(format!(
+                "the context takes {overhead} bytes of each line: at most half of max_record_bytes \
+                 ({max_record_bytes}) and {MAX_JSON} bytes are allowed; shorten its fields or tags"
+            )));
+        }
+        let id = self.count.load(Ordering::Relaxed);
+        if id >= MAX_CONTEXTS {
+            return Err(Error::Limit(format!(
+                "a logger has at most {MAX_CONTEXTS} contexts: put what varies into tags"
+            )));
+        }
+        if self.stored.load(Ordering::Relaxed) == id && rings.store_context(id, &json) {
+            self.stored.store(id + 1, Ordering::Release);
+        } else {
+            let mut inlined = self.inlined.write().unwrap_or_else(PoisonError::into_inner);
+            inlined.insert(id, json.as_slice().into());
+        }
+        ids.insert(json.into_boxed_slice(), id);
+        self.count.store(id + 1, Ordering::Release);
+        Ok(id)
+    }
+
+    /// How a frame refers to a context; `None` for an id that was never given out.
+    #[inline]
+    pub(crate) fn reference(&self, id: u32) -> Option<Reference> {
+        if id < self.stored.load(Ordering::Acquire) {
+            return Some(Reference::Stored);
+        }
+        self.inlined_reference(id)
+    }
+
+    #[cold]
+    fn inlined_reference(&self, id: u32) -> Option<Reference> {
+        let inlined = self.inlined.read().unwrap_or_else(PoisonError::into_inner);
+        inlined.get(&id).cloned().map(Reference::Inlined)
+    }
+}

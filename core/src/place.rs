@@ -1,0 +1,72 @@
+//! Where a process's ring file lives.
+
+use std::path::Path;
+
+use crate::config::RingDir;
+use crate::file::RingPlace;
+
+/// The places to try, best first; plain memory is what remains when all fail.
+pub(crate) fn candidates(wanted: RingDir) -> &'static [RingPlace] {
+    match wanted {
+        RingDir::Auto if shm_outlives_us() => &[RingPlace::Shm, RingPlace::Log],
+        RingDir::Auto | RingDir::Log => &[RingPlace::Log],
+        RingDir::Shm => &[RingPlace::Shm, RingPlace::Log],
+        RingDir::Memory => &[],
+    }
+}
+
+/// Whether a file in `/dev/shm` is still there when this process has died: not in a container,
+/// whose `/dev/shm` goes with it, and not for a user whose files systemd removes at logout.
+fn shm_outlives_us() -> bool {
+    cfg!(target_os = "linux")
+        && Path::new("/dev/shm").is_dir()
+        && in_first_pid_namespace()
+        && !root_is_overlay()
+        && !removed_at_logout()
+}
+
+fn in_first_pid_namespace() -> bool {
+    // The first namespace has a fixed inode number (include/linux/proc_ns.h, PROC_PID_INIT_INO).
+    std::fs::read_link("/proc/self/ns/pid")
+        .is_ok_and(|target| target.as_os_str() == "pid:[4026531836]")
+}
+
+#[cfg(target_os = "linux")]
+fn root_is_overlay() -> bool {
+    const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
+    rustix::fs::statfs("/").is_ok_and(|root| u64::try_from(root.f_type) == Ok(OVERLAYFS_SUPER_MAGIC))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn root_is_overlay() -> bool {
+    false
+}
+
+/// systemd's RemoveIPC takes an ordinary user's files away at the last logout, unless the user
+/// lingers. System users (below 1000) are left alone.
+fn removed_at_logout() -> bool {
+    let uid = rustix::process::getuid().as_raw();
+    if uid < 1000 || !Path::new("/run/systemd/seats").exists() {
+        return false;
+    }
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then_some(name)
+    });
+    !name.is_some_and(|name| Path::new("/var/lib/systemd/linger").join(name).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_asked_for_comes_first() {
+        assert_eq!(candidates(RingDir::Shm)[0], RingPlace::Shm);
+        assert_eq!(candidates(RingDir::Log), [RingPlace::Log]);
+        assert!(candidates(RingDir::Memory).is_empty());
+        assert_eq!(candidates(RingDir::Auto).last(), Some(&RingPlace::Log));
+    }
+}

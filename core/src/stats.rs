@@ -1,0 +1,48 @@
+//! The accounting of one process for one log.
+
+/// Where a process's rings are, as a number of the C ABI.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[repr(i32)]
+pub enum RingsIn {
+    /// In `/dev/shm`: they survive the process.
+    Shm = 1,
+    /// Beside the log: they survive the process.
+    Log = 2,
+    /// In plain memory: what was not written yet dies with the process.
+    #[default]
+    Memory = 3,
+}
+
+/// One consistent snapshot, in records of this process:
+/// `offered = written + queued + dropped + rejected`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stats {
+    /// Calls with a record at or above `min_level`.
+    pub offered: u64,
+    /// Records whose lines are in the file.
+    pub written: u64,
+    /// Records that are still in rings.
+    pub queued: u64,
+    /// Records that found their ring full.
+    pub dropped: u64,
+    /// Records that were refused: unknown context or level, nested call, malformed entry.
+    pub rejected: u64,
+    /// Written records that were cut to `max_record_bytes`.
+    pub truncated: u64,
+    /// Tag values NaN or infinite, written as null.
+    pub nonfinite: u64,
+    /// Pushes through the ring that threads share.
+    pub shared: u64,
+    /// Records of dead processes that this one moved into the file.
+    pub recovered: u64,
+    /// Records that were lost in damaged rings, of this process or of dead ones.
+    pub damaged: u64,
+    /// Appends that failed.
+    pub write_errors: u64,
+    /// Rotations by this process.
+    pub rotations: u64,
+    /// Committed bytes of the current file.
+    pub file_bytes: u64,
+    /// Where the rings are.
+    pub rings_in: RingsIn,
+}

@@ -1,0 +1,293 @@
+//! The writer: one thread that moves records from the rings into the file.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use crate::clock::Converter;
+use crate::error::{Error, Result};
+use crate::file::{LogFile, OwnNote};
+use crate::gather::{BLOCK_BYTES, Gatherer};
+use crate::notice::{Trouble, say};
+use crate::recover::{Recovery, recover};
+use crate::ring::Rings;
+use crate::sys::with_signals_blocked;
+
+/// Looks at the rings without sleeping before the writer begins to sleep, and as many yields.
+const SPINS: u32 = 64;
+/// The first sleep of an idle writer and the last: at 5 ms it takes half a percent of a core.
+const FIRST_SLEEP: Duration = Duration::from_micros(50);
+const LONGEST_SLEEP: Duration = Duration::from_millis(5);
+/// How often the clock is calibrated, the note looked after, and dead siblings looked for.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// How long the writer waits behind a failed append, at first and at most.
+const FIRST_RETRY: Duration = Duration::from_millis(5);
+const LONGEST_RETRY: Duration = Duration::from_millis(500);
+
+/// What callers and the writer tell each other.
+#[derive(Default)]
+pub(crate) struct Signals {
+    thread: OnceLock<Thread>,
+    sleeping: AtomicBool,
+    stop: AtomicBool,
+    abandon: AtomicBool,
+    appends: AtomicU64,
+    recovered: AtomicU64,
+    damaged: AtomicU64,
+    write_errors: AtomicU64,
+    rotations: AtomicU64,
+    file_bytes: AtomicU64,
+    waiters: AtomicU64,
+    progress: Mutex<Progress>,
+    moved: Condvar,
+}
+
+/// What the writer last said of itself.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// The writer has ended; true when nothing was left in the rings.
+    ended: Option<bool>,
+    /// Why the last append failed, until one succeeds.
+    trouble: Option<String>,
+}
+
+impl Signals {
+    /// Wakes the writer where it sleeps. Costs a system call only then.
+    pub(crate) fn wake(&self) {
+        if self.sleeping.load(Ordering::Relaxed)
+            && let Some(thread) = self.thread.get()
+        {
+            thread.unpark();
+        }
+    }
+
+    /// Number of finished appends: it moves while the writer moves.
+    pub(crate) fn appends(&self) -> u64 {
+        self.appends.load(Ordering::Relaxed)
+    }
+
+    /// (recovered, damaged, write errors, rotations, committed bytes)
+    pub(crate) fn counts(&self) -> [u64; 5] {
+        [&self.recovered, &self.damaged, &self.write_errors, &self.rotations, &self.file_bytes]
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn note_recovery(&self, recovery: &Recovery) {
+        self.recovered.fetch_add(recovery.records, Ordering::Relaxed);
+        self.damaged.fetch_add(recovery.damaged, Ordering::Relaxed);
+    }
+
+    /// Asks the writer to end once the rings are empty.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
+    }
+
+    /// Asks the writer to end at its next failure, with what it could not write left in the rings.
+    pub(crate) fn abandon(&self) {
+        self.abandon.store(true, Ordering::Release);
+        self.stop();
+    }
+
+    /// Waits until `done`, the writer's end, or the deadline. Returns whether it is done; where
+    /// the writer has ended before, with what it left; else with its trouble.
+    pub(crate) fn wait(
+        &self,
+        deadline: Instant,
+        done: impl Fn(Option<bool>) -> bool,
+    ) -> std::result::Result<(), Option<String>> {
+        self.waiters.fetch_add(1, Ordering::SeqCst);
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let outcome = loop {
+            if done(progress.ended) {
+                break Ok(());
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() || progress.ended.is_some() {
+                break Err(progress.trouble.clone());
+            }
+            self.wake();
+            // The writer looks at `waiters` after each append; the short sleep covers the one
+            // that looked just before.
+            let nap = left.min(Duration::from_millis(5));
+            progress = self
+                .moved
+                .wait_timeout(progress, nap)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        };
+        drop(progress);
+        self.waiters.fetch_sub(1, Ordering::SeqCst);
+        outcome
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut Progress)) {
+        change(&mut self.progress.lock().unwrap_or_else(PoisonError::into_inner));
+        self.moved.notify_all();
+    }
+}
+
+/// The writer's own things.
+pub(crate) struct Writer {
+    pub(crate) rings: Arc<Rings>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) log: LogFile,
+    pub(crate) note: Option<OwnNote>,
+    pub(crate) converter: Converter,
+    pub(crate) max_record_bytes: usize,
+}
+
+impl Writer {
+    /// Starts the writer's thread, with all signals blocked.
+    pub(crate) fn start(self) -> Result<JoinHandle<()>> {
+        let signals = self.signals.clone();
+        let path = self.log.path().to_path_buf();
+        let spawned = with_signals_blocked(|| {
+            thread::Builder::new().name("lb-log writer".into()).spawn(move || Run::new(self).run())
+        });
+        let handle = spawned.map_err(|error| Error::io(&path, "starting the writer", error))?;
+        let _ = signals.thread.set(handle.thread().clone());
+        Ok(handle)
+    }
+}
+
+/// The thread at work.
+struct Run {
+    writer: Writer,
+    gatherer: Gatherer,
+    trouble: Trouble,
+    idle: u32,
+    sleep: Duration,
+    retry: Duration,
+    housekept: Instant,
+}
+
+impl Run {
+    fn new(writer: Writer) -> Self {
+        Self {
+            gatherer: Gatherer::new(writer.max_record_bytes),
+            writer,
+            trouble: Trouble::default(),
+            idle: 0,
+            sleep: FIRST_SLEEP,
+            retry: FIRST_RETRY,
+            housekept: Instant::now(),
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            // Read before the rings: what was pushed before `stop` is then still found.
+            let stopping = self.writer.signals.stop.load(Ordering::Acquire);
+            match self.write_block() {
+                Ok(true) => {
+                    self.idle = 0;
+                    self.sleep = FIRST_SLEEP;
+                }
+                Ok(false) if stopping => return self.end(true),
+                Ok(false) => self.rest(),
+                Err(error) => {
+                    self.fail(&error);
+                    if self.writer.signals.abandon.load(Ordering::Acquire) {
+                        return self.end(false);
+                    }
+                }
+            }
+            if self.housekept.elapsed() >= HOUSEKEEPING {
+                self.keep_house();
+            }
+        }
+    }
+
+    /// Moves one block; false when there was nothing to move.
+    fn write_block(&mut self) -> Result<bool> {
+        let Writer { rings, signals, log, converter, .. } = &mut self.writer;
+        let limit = log.block_limit(BLOCK_BYTES);
+        let gathered =
+            self.gatherer.gather(rings.file(), limit, |stamp| converter.to_ns(stamp), false);
+        signals.damaged.fetch_add(gathered.damaged, Ordering::Relaxed);
+        let block = self.gatherer.block();
+        if block.is_empty() {
+            return Ok(false);
+        }
+        let mut locked = log.lock()?;
+        let (_, error) = locked.append(rings.file(), block);
+        signals.file_bytes.store(locked.committed(), Ordering::Relaxed);
+        drop(locked);
+        signals.rotations.store(log.rotations(), Ordering::Relaxed);
+        signals.appends.fetch_add(1, Ordering::Relaxed);
+        if let Some(error) = error {
+            return Err(error);
+        }
+        self.retry = FIRST_RETRY;
+        let path = log.path();
+        self.trouble.ends(|| format!("{}: writing again", path.display()));
+        if signals.waiters.load(Ordering::SeqCst) > 0 {
+            signals.tell(|progress| progress.trouble = None);
+        }
+        Ok(true)
+    }
+
+    fn fail(&mut self, error: &Error) {
+        let signals = &self.writer.signals;
+        signals.write_errors.fetch_add(1, Ordering::Relaxed);
+        self.trouble.begins(|| {
+            format!("{error}; records wait in their rings, what does not fit is dropped and counted")
+        });
+        signals.tell(|progress| progress.trouble = Some(error.to_string()));
+        self.pause(self.retry);
+        self.retry = (self.retry * 2).min(LONGEST_RETRY);
+    }
+
+    /// Nothing to do: look again soon, then less and less often.
+    fn rest(&mut self) {
+        self.idle = self.idle.saturating_add(1);
+        if self.writer.signals.waiters.load(Ordering::SeqCst) > 0 {
+            self.writer.signals.tell(|_| {});
+        }
+        if self.idle <= SPINS {
+            std::hint::spin_loop();
+        } else if self.idle <= 2 * SPINS {
+            thread::yield_now();
+        } else {
+            self.pause(self.sleep);
+            self.sleep = (self.sleep * 2).min(LONGEST_SLEEP);
+        }
+    }
+
+    fn pause(&self, time: Duration) {
+        let signals = &self.writer.signals;
+        signals.sleeping.store(true, Ordering::SeqCst);
+        thread::park_timeout(time);
+        signals.sleeping.store(false, Ordering::Relaxed);
+    }
+
+    fn keep_house(&mut self) {
+        self.housekept = Instant::now();
+        let Writer { rings, signals, log, note, converter, max_record_bytes } = &mut self.writer;
+        converter.recalibrate();
+        rings.file().publish_calibration(converter.calibration());
+        if let Some(note) = note {
+            // A folder that was deleted has no place for it; the next append makes the folder.
+            let _ = note.renew(log.path(), rings.file().id());
+        }
+        if let Ok(recovery) = recover(log, Some(rings.file().id()), *max_record_bytes) {
+            signals.note_recovery(&recovery);
+            recovery.gone.iter().for_each(|gone| say(&format!("{gone}: its records are lost")));
+        }
+    }
+
+    fn end(self, empty: bool) {
+        if empty {
+            // The note first: rings without a note are swept, a note without rings is a gap.
+            if let Some(note) = &self.writer.note {
+                note.remove();
+            }
+            self.writer.rings.file().remove();
+        }
+        self.writer.signals.tell(|progress| progress.ended = Some(empty));
+    }
+}
