@@ -1,0 +1,112 @@
+//! Accounting as C has it.
+
+use lb_core::logger::BatchResult;
+use lb_core::stats::{RingsIn, Stats};
+
+/// The rings are in /dev/shm: they survive the process.
+pub const LB_RINGS_SHM: i32 = RingsIn::Shm as i32;
+/// The rings are in a file beside the log: they survive the process.
+pub const LB_RINGS_LOG: i32 = RingsIn::Log as i32;
+/// The rings are in plain memory: what was not written yet dies with the process.
+pub const LB_RINGS_MEMORY: i32 = RingsIn::Memory as i32;
+
+/// What became of the entries of a batch.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_batch_result {
+    /// sizeof(lb_batch_result).
+    pub struct_size: usize,
+    /// Entries that will be in the file.
+    pub accepted: u64,
+    /// Entries that found their ring full.
+    pub dropped: u64,
+    /// Entries that were refused.
+    pub rejected: u64,
+}
+
+/// One consistent snapshot of the process's records for this log:
+/// offered = written + queued + dropped + rejected, always.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct lb_stats {
+    /// sizeof(lb_stats): set by the caller; no more than that is written.
+    pub struct_size: usize,
+    /// Calls with a record at or above min_level.
+    pub offered: u64,
+    /// Records whose lines are in the file.
+    pub written: u64,
+    /// Records that are in rings, on their way.
+    pub queued: u64,
+    /// Records that found their ring full.
+    pub dropped: u64,
+    /// Records that were refused.
+    pub rejected: u64,
+    /// Written records that were cut to max_record_bytes.
+    pub truncated: u64,
+    /// Tag values NaN or infinite, written as null.
+    pub nonfinite: u64,
+    /// Pushes through the ring that threads share when there are more threads than rings.
+    pub shared: u64,
+    /// Records of dead processes that were moved into the file.
+    pub recovered: u64,
+    /// Records lost in damaged rings.
+    pub damaged: u64,
+    /// Appends that failed.
+    pub write_errors: u64,
+    /// Rotations by this process.
+    pub rotations: u64,
+    /// Committed bytes of the current file.
+    pub file_bytes: u64,
+    /// LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
+    pub rings_in: i32,
+}
+
+impl From<BatchResult> for lb_batch_result {
+    fn from(result: BatchResult) -> Self {
+        let BatchResult { accepted, dropped, rejected } = result;
+        Self { struct_size: size_of::<Self>(), accepted, dropped, rejected }
+    }
+}
+
+impl From<Stats> for lb_stats {
+    fn from(stats: Stats) -> Self {
+        Self {
+            struct_size: size_of::<Self>(),
+            offered: stats.offered,
+            written: stats.written,
+            queued: stats.queued,
+            dropped: stats.dropped,
+            rejected: stats.rejected,
+            truncated: stats.truncated,
+            nonfinite: stats.nonfinite,
+            shared: stats.shared,
+            recovered: stats.recovered,
+            damaged: stats.damaged,
+            write_errors: stats.write_errors,
+            rotations: stats.rotations,
+            file_bytes: stats.file_bytes,
+            rings_in: stats.rings_in as i32,
+        }
+    }
+}
+
+/// Copies a structure to a caller whose idea of it may be older and shorter; its `struct_size`
+/// stays. False where that is too short to be one.
+///
+/// # Safety
+/// `out` must not be NULL and must begin with a `size_t` that says how many bytes are there.
+pub(crate) unsafe fn hand_out<T>(from: &T, out: *mut T) -> bool {
+    let field = size_of::<usize>();
+    // SAFETY: the caller's promise.
+    let room = unsafe { out.cast::<usize>().read() };
+    if room < 2 * field {
+        return false;
+    }
+    let len = room.min(size_of::<T>()) - field;
+    // SAFETY: both are at least `field + len` long.
+    unsafe {
+        let source = std::ptr::from_ref(from).cast::<u8>().add(field);
+        std::ptr::copy_nonoverlapping(source, out.cast::<u8>().add(field), len);
+    }
+    true
+}
