@@ -9,6 +9,8 @@ import (
 // notices are what a user should know, each once. The thread only leaves them here: logging from it would come back
 // through the hook and wait for the thread itself.
 type notices struct {
+	// telling is held while notices are logged, so that the end waits for one that another goroutine logs.
+	telling sync.Mutex
 	mu      sync.Mutex
 	logger  logrus.FieldLogger
 	said    map[string]bool
@@ -31,6 +33,8 @@ func (n *notices) leave(key, text string) {
 
 // tell logs what is waiting. Never called on the thread.
 func (n *notices) tell() {
+	n.telling.Lock()
+	defer n.telling.Unlock()
 	n.mu.Lock()
 	waiting := n.waiting
 	n.waiting = nil

@@ -78,13 +78,8 @@ func (s *session) context(id *identity, k kind) uint32 {
 	if id.made[k] {
 		return id.contexts[k]
 	}
-	context, err := s.makeContext(id, k)
-	if err != nil {
-		s.notify("context", "some records go under the run's own identity: "+err.Error())
-		id.contexts[k], id.made[k] = s.base.contexts[k], true
-		return id.contexts[k]
-	}
-	return context
+	// Only base has records of other kinds than samples, and its contexts were made at the beginning.
+	return s.base.contexts[k]
 }
 
 func (s *session) makeContext(id *identity, k kind) (uint32, error) {
@@ -134,19 +129,33 @@ func (s *session) resolve(tags, runTags map[string]string) *identity {
 				s.notify("repetition", "a sample's tag repetition="+strconv.Quote(value)+
 					" is not a whole number from 1 on: records with it are rejected and counted")
 			}
+			value = strconv.FormatUint(number, 10)
 		}
 		*key.field(name) = value
 	}
 	if known, ok := s.identities[key]; ok {
 		return known
 	}
-	id := &identity{identityKey: key, invalid: invalid}
-	// Invalid ones share one fate and need no memory of their own.
-	if !invalid && len(s.identities) < maxIdentities {
+	if invalid {
+		return &identity{identityKey: key, invalid: true}
+	}
+	id := &identity{identityKey: key}
+	for _, k := range sampleKinds {
+		if _, err := s.makeContext(id, k); err != nil {
+			// Too many, or too long: the record keeps the run's identity and has these as tags.
+			s.notify("context", "a sample's own identity stays among its tags: "+err.Error())
+			id = s.base
+			break
+		}
+	}
+	if len(s.identities) < maxIdentities {
 		s.identities[key] = id
 	}
 	return id
 }
+
+// sampleKinds are the kinds whose records may have an identity of their own.
+var sampleKinds = [...]kind{kindHTTP, kindIteration, kindCheck, kindMetric, kindSummary}
 
 const (
 	implicitScenario = "default"
