@@ -51,9 +51,7 @@ pub(crate) enum Clock {
 impl Clock {
     pub(crate) fn detect() -> Self {
         static KIND: OnceLock<Clock> = OnceLock::new();
-        *KIND.get_or_init(
-            || if kernel_trusts_counter() { Self::Counter } else { Self::Realtime },
-        )
+        *KIND.get_or_init(|| if kernel_trusts_counter() { Self::Counter } else { Self::Realtime })
     }
 
     #[inline]
@@ -77,8 +75,7 @@ pub(crate) struct Calibration {
 
 impl Calibration {
     /// For stamps that are nanoseconds already.
-    pub(crate) const IDENTITY: Self =
-        Self { anchor_ticks: 0, anchor_ns: 0, ns_per_tick: 1 << 32 };
+    pub(crate) const IDENTITY: Self = Self { anchor_ticks: 0, anchor_ns: 0, ns_per_tick: 1 << 32 };
 
     /// Nanoseconds since 1970 of a stamp; saturates where a damaged ring file holds nonsense.
     #[inline]
@@ -224,7 +221,8 @@ mod tests {
     fn nonsense_saturates() {
         let line = Calibration { anchor_ticks: 0, anchor_ns: i64::MAX, ns_per_tick: u64::MAX };
         assert_eq!(line.to_ns(u64::MAX), i64::MAX);
-        let line = Calibration { anchor_ticks: u64::MAX, anchor_ns: i64::MIN, ns_per_tick: u64::MAX };
+        let line =
+            Calibration { anchor_ticks: u64::MAX, anchor_ns: i64::MIN, ns_per_tick: u64::MAX };
         assert_eq!(line.to_ns(0), i64::MIN);
     }
 
@@ -233,7 +231,11 @@ mod tests {
         let mut converter = Converter {
             clock: Clock::Counter,
             epoch: Reading { ticks: 0, ns: 0 },
-            current: Calibration { anchor_ticks: 2000, anchor_ns: 9_000_000_000, ns_per_tick: 1 << 32 },
+            current: Calibration {
+                anchor_ticks: 2000,
+                anchor_ns: 9_000_000_000,
+                ns_per_tick: 1 << 32,
+            },
             previous: Calibration { anchor_ticks: 1000, anchor_ns: 1000, ns_per_tick: 1 << 32 },
         };
         assert_eq!(converter.to_ns(1500), 1500);

@@ -10,7 +10,7 @@ use crate::record::Context;
 use crate::ring::RingFile;
 
 /// The context of records whose own identity is impossible: always refused and counted.
-pub const INVALID: u32 = u32::MAX;
+pub(crate) const INVALID: u32 = u32::MAX;
 
 /// How many contexts a logger can have.
 const MAX_CONTEXTS: u32 = 65_536;

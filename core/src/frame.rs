@@ -180,13 +180,7 @@ fn parse_entry(bytes: &[u8]) -> Result<Entry<'_>, &'static str> {
     if !Tags::new(tags).all_sound() {
         return Err("the tags cannot be read");
     }
-    Ok(Entry {
-        context,
-        level,
-        timestamp_ns: (timestamp != 0).then_some(timestamp),
-        message,
-        tags,
-    })
+    Ok(Entry { context, level, timestamp_ns: (timestamp != 0).then_some(timestamp), message, tags })
 }
 
 /// Bytes that a tag takes.

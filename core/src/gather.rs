@@ -119,9 +119,11 @@ impl Gatherer {
         self.tails.clear();
         self.tails.extend(rings.used().map(|ring| ring.control.tail()));
         self.contexts.refresh(rings);
-        let used = self.tails.iter().enumerate().map(|(index, _)| {
-            (index, rings.ring(index).control.position())
-        });
+        let used = self
+            .tails
+            .iter()
+            .enumerate()
+            .map(|(index, _)| (index, rings.ring(index).control.position()));
         self.block.begin(used);
         let mut work = Work { gatherer: self, rings, to_ns, distrust, damaged: 0 };
         work.run(limit);

@@ -88,12 +88,18 @@ pub struct Logger {
 
 impl Logger {
     /// Opens a logger with a configuration as JSON bytes (see [`config::load`]).
+    ///
+    /// # Errors
+    /// [`Error::Config`] with all mistakes, or what [`Logger::with`] fails with.
     pub fn open(json: &[u8]) -> Result<Self> {
         Self::with(config::load(json)?)
     }
 
     /// Opens a logger: makes folders, file and rings, moves the records of dead processes into
     /// the file, and starts the writer.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where a folder or file cannot be used.
     pub fn with(config: Config) -> Result<Self> {
         let mut log = LogFile::new(&config.log_path, config.rotation);
         let mut locked = log.lock()?;
@@ -156,16 +162,22 @@ impl Logger {
     /// The id of a context given as JSON (see [`config::context`]); equal contexts have equal
     /// ids. One that breaks the schema is refused; its records can be offered with
     /// [`INVALID`], which rejects and counts them.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] with the reasons, [`Error::Limit`], [`Error::Forked`].
     pub fn context(&self, json: &[u8]) -> Result<u32> {
         self.check_process()?;
-        config::context(json, &self.config.context)
-            .and_then(|context| {
-                self.contexts.add(&context, self.rings.file(), self.config.max_record_bytes)
-            })
+        config::context(json, &self.config.context).and_then(|context| {
+            self.contexts.add(&context, self.rings.file(), self.config.max_record_bytes)
+        })
     }
 
     /// Logs one record. It is accepted when this returns `Ok`: from then on it is safe from a
     /// crash of the process (unless the rings are in plain memory).
+    ///
+    /// # Errors
+    /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
+    /// [`Error::Closed`] and [`Error::Forked`] are not.
     #[inline]
     pub fn log<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
         if record.level < self.min_level {
@@ -236,9 +248,7 @@ impl Logger {
     fn head(&self, context: u32, level: Level, timestamp_ns: Option<i64>) -> Head {
         match timestamp_ns {
             None => Head { stamp: self.clock.stamp(), context, level, flags: 0 },
-            Some(ns) => {
-                Head { stamp: ns.cast_unsigned(), context, level, flags: FLAG_GIVEN_TIME }
-            }
+            Some(ns) => Head { stamp: ns.cast_unsigned(), context, level, flags: FLAG_GIVEN_TIME },
         }
     }
 
@@ -246,13 +256,11 @@ impl Logger {
     #[inline]
     fn offer(&self, frame: &Draft<'_>, tags: impl Fn(&mut [u8])) -> Result<()> {
         let mut turn = self.enter()?;
-        match self.push(&mut turn, frame, &tags) {
-            Ok(()) => Ok(()),
-            Err(Full) => {
-                drop(turn);
-                self.push_when_there_is_room(frame, &tags)
-            }
+        if self.push(&mut turn, frame, &tags).is_ok() {
+            return Ok(());
         }
+        drop(turn);
+        self.push_when_there_is_room(frame, &tags)
     }
 
     #[inline]
@@ -331,12 +339,12 @@ impl Logger {
             match done {
                 Ok(()) => result.accepted += 1,
                 Err(error @ (Error::Closed | Error::Forked)) => return (result, Err(error)),
+                Err(Error::Dropped) => {
+                    result.dropped += 1;
+                    outcome = outcome.and(Err(Error::Dropped));
+                }
                 Err(error) => {
-                    if matches!(error, Error::Dropped) {
-                        result.dropped += 1;
-                    } else {
-                        result.rejected += 1;
-                    }
+                    result.rejected += 1;
                     outcome = outcome.and(Err(error));
                 }
             }
@@ -375,6 +383,9 @@ impl Logger {
     }
 
     /// Waits until everything that was accepted before the call is in the kernel.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with what is left and why, [`Error::Forked`].
     pub fn flush(&self, timeout: Duration) -> Result<()> {
         self.check_process()?;
         let targets: Vec<u64> = self.rings.file().used().map(|ring| ring.control.tail()).collect();
@@ -442,6 +453,9 @@ impl Logger {
     /// Refuses further records and waits until all accepted ones are in the file, at most
     /// `timeout`. What is left then stays in the rings for the next one. A second call waits
     /// again for what the first could not finish.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with what is left and why, [`Error::Forked`].
     pub fn close(&self, timeout: Duration) -> Result<()> {
         self.check_process()?;
         let deadline = Instant::now() + timeout;

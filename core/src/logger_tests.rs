@@ -82,7 +82,10 @@ fn what_was_logged_is_in_the_file_and_close_leaves_nothing_else() {
     assert!(times.is_sorted());
     let stats = logger.stats();
     assert!(balanced(&stats) && stats.written == 1000, "{stats:?}");
-    assert!(home.files().iter().any(|name| name.ends_with(".rings")) || logger.rings_in == RingsIn::Memory);
+    assert!(
+        home.files().iter().any(|name| crate::names::parse_rings_note(name).is_some())
+            || logger.rings_in == RingsIn::Memory
+    );
     logger.close(SOON).unwrap();
     assert!(matches!(say_to(&logger, b"late"), Err(Error::Closed)));
     assert_eq!(home.files(), [".c-h.lock", "c-h.jsonl"]);
@@ -93,7 +96,8 @@ fn what_was_logged_is_in_the_file_and_close_leaves_nothing_else() {
 fn threads_keep_their_order_wherever_the_rings_are() {
     for dir in ["auto", "log", "memory"] {
         let home = Home::new();
-        let logger = home.open(&json!({"ring_dir": dir, "ring_bytes": 65_536, "ring_total_bytes": 262_144}));
+        let logger =
+            home.open(&json!({"ring_dir": dir, "ring_bytes": 65_536, "ring_total_bytes": 262_144}));
         std::thread::scope(|scope| {
             for thread in 0..6 {
                 let logger = &logger;
@@ -147,7 +151,13 @@ fn golden_record(record: &Value, context: u32) -> Vec<u8> {
         golden_tag(&mut tags, tag);
     }
     let message = golden_bytes(&record["message"]);
-    entry(context, record["level"].as_str().unwrap(), record["timestamp_ns"].as_i64().unwrap(), &message, &tags)
+    entry(
+        context,
+        record["level"].as_str().unwrap(),
+        record["timestamp_ns"].as_i64().unwrap(),
+        &message,
+        &tags,
+    )
 }
 
 /// Text as it stands, or any bytes as `{"base64": …}`.
@@ -240,7 +250,8 @@ fn what_is_too_large_is_cut_and_counted() {
     let huge = vec![b'x'; 10_000_000];
     say_to(&logger, &huge).unwrap();
     let keys: Vec<String> = (0..10_000).map(|number| format!("key-{number}")).collect();
-    let tags: Vec<_> = keys.iter().map(|key| (key.as_bytes(), TagValue::String(b"some value or other"))).collect();
+    let tags: Vec<_> =
+        keys.iter().map(|key| (key.as_bytes(), TagValue::String(b"some value or other"))).collect();
     tagged(&logger, b"tags", &tags).unwrap();
     say_to(&logger, &vec![1; 100_000]).unwrap();
     say_to(&logger, b"neighbour").unwrap();
@@ -250,10 +261,19 @@ fn what_is_too_large_is_cut_and_counted() {
     assert!(lines.iter().all(|line| serde_json::to_string(line).unwrap().len() <= 256 * 1024));
     let kept = lines[0]["message"].as_str().unwrap().len();
     assert_eq!(lines[0]["tags"]["truncated_bytes"].as_u64().unwrap(), 10_000_000 - kept as u64);
-    let kept: usize = lines[1]["tags"].as_object().unwrap().iter().filter(|(key, _)| *key != "truncated_bytes").map(|(key, value)| key.len() + value.as_str().unwrap().len()).sum();
+    let kept: usize = lines[1]["tags"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(key, _)| *key != "truncated_bytes")
+        .map(|(key, value)| key.len() + value.as_str().unwrap().len())
+        .sum();
     let all: usize = keys.iter().map(|key| key.len() + 19).sum();
     assert_eq!(lines[1]["tags"]["truncated_bytes"].as_u64().unwrap(), (all - kept) as u64);
-    assert!(lines[2]["tags"]["truncated_bytes"].as_u64().unwrap() > 0, "escapes are counted in the line");
+    assert!(
+        lines[2]["tags"]["truncated_bytes"].as_u64().unwrap() > 0,
+        "escapes are counted in the line"
+    );
     assert_eq!(lines[3]["message"], "neighbour");
     assert_eq!(logger.stats().truncated, 3);
 }
@@ -266,13 +286,8 @@ fn many_contexts_overflow_into_frames() {
         let json = json!({"repetition": number, "logger": "l".repeat(100)}).to_string();
         let context = logger.context(json.as_bytes()).unwrap();
         assert_eq!(context, logger.context(json.as_bytes()).unwrap());
-        let record: Record<'_, [(&[u8], TagValue<'_>)]> = Record {
-            context,
-            level: Level::Error,
-            timestamp_ns: None,
-            message: b"",
-            tags: &[],
-        };
+        let record: Record<'_, [(&[u8], TagValue<'_>)]> =
+            Record { context, level: Level::Error, timestamp_ns: None, message: b"", tags: &[] };
         logger.log(&record).unwrap();
     }
     logger.close(SOON).unwrap();
@@ -324,7 +339,8 @@ fn what_close_could_not_write_the_next_one_does() {
 #[test]
 fn two_loggers_share_a_file() {
     let home = Home::new();
-    let (one, two) = (home.open(&json!({})), home.open(&json!({"jsonl": {"log_rotate_bytes": 1_000_000}})));
+    let (one, two) =
+        (home.open(&json!({})), home.open(&json!({"jsonl": {"log_rotate_bytes": 1_000_000}})));
     std::thread::scope(|scope| {
         for logger in [&one, &two] {
             scope.spawn(move || (0..5000).for_each(|_| say_to(logger, b"together").unwrap()));

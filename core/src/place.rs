@@ -34,7 +34,8 @@ fn in_first_pid_namespace() -> bool {
 #[cfg(target_os = "linux")]
 fn root_is_overlay() -> bool {
     const OVERLAYFS_SUPER_MAGIC: u64 = 0x794c_7630;
-    rustix::fs::statfs("/").is_ok_and(|root| u64::try_from(root.f_type) == Ok(OVERLAYFS_SUPER_MAGIC))
+    rustix::fs::statfs("/")
+        .is_ok_and(|root| u64::try_from(root.f_type) == Ok(OVERLAYFS_SUPER_MAGIC))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -42,7 +43,7 @@ fn root_is_overlay() -> bool {
     false
 }
 
-/// systemd's RemoveIPC takes an ordinary user's files away at the last logout, unless the user
+/// systemd's `RemoveIPC` takes an ordinary user's files away at the last logout, unless the user
 /// lingers. System users (below 1000) are left alone.
 fn removed_at_logout() -> bool {
     let uid = rustix::process::getuid().as_raw();

@@ -40,6 +40,10 @@ impl Recovery {
 
 /// Recovers what dead processes left beside the log at `path`, with the limits for lines and
 /// files that a program would use there.
+///
+/// # Errors
+/// [`Error::Io`] or [`Error::Timeout`] where the log cannot be appended to; what was not moved
+/// stays in its rings.
 pub fn drain(path: &Path, max_record_bytes: usize, rotation: Rotation) -> Result<Recovery> {
     recover(&mut LogFile::new(path, rotation), None, max_record_bytes)
 }
@@ -136,6 +140,9 @@ fn move_records(
 }
 
 /// All logs below a folder that rings notes lead to, and those that are logs themselves.
+///
+/// # Errors
+/// [`Error::Io`] where a folder cannot be read.
 pub fn logs_below(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut logs = Vec::new();
     let mut folders = vec![folder.to_path_buf()];

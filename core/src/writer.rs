@@ -113,11 +113,8 @@ impl Signals {
             // The writer looks at `waiters` after each append; the short sleep covers the one
             // that looked just before.
             let nap = left.min(Duration::from_millis(5));
-            progress = self
-                .moved
-                .wait_timeout(progress, nap)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            progress =
+                self.moved.wait_timeout(progress, nap).unwrap_or_else(PoisonError::into_inner).0;
         };
         drop(progress);
         self.waiters.fetch_sub(1, Ordering::SeqCst);
@@ -235,7 +232,9 @@ impl Run {
         let signals = &self.writer.signals;
         signals.write_errors.fetch_add(1, Ordering::Relaxed);
         self.trouble.begins(|| {
-            format!("{error}; records wait in their rings, what does not fit is dropped and counted")
+            format!(
+                "{error}; records wait in their rings, what does not fit is dropped and counted"
+            )
         });
         signals.tell(|progress| progress.trouble = Some(error.to_string()));
         self.pause(self.retry);

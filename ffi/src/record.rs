@@ -98,7 +98,7 @@ impl lb_record {
     /// # Safety
     /// All pointers must be NULL or lead to what their lengths say, unchanged for `'a`.
     #[inline]
-    pub(crate) unsafe fn check<'a>(&'a self) -> Result<Checked<'a>, &'static str> {
+    pub(crate) unsafe fn check(&self) -> Result<Checked<'_>, &'static str> {
         if self.struct_size < size_of::<Self>() {
             return Err("struct_size must be sizeof(lb_record)");
         }

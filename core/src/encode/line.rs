@@ -198,7 +198,7 @@ fn append_tags(out: &mut Vec<u8>, context: &EncodedContext, tags: &[u8]) -> u32 
     out.extend_from_slice(b",\"tags\":{");
     let walk = Tags::new(tags);
     let nonfinite = if may_repeat(walk.clone(), &context.bound_keys) {
-        let stands = survivors(walk.clone(), &context.bound_keys);
+        let stands = survivors(&walk, &context.bound_keys);
         let bound = context.bound_members.iter().zip(&stands.bound);
         bound.filter(|(_, stands)| **stands).for_each(|(member, _)| append_bound(out, member));
         let own = walk.zip(&stands.tags).filter(|(_, stands)| **stands);

@@ -5,4 +5,4 @@ mod line;
 mod tags;
 mod time;
 
-pub(crate) use line::{EncodedContext, Encoder, Outcome, Source};
+pub(crate) use line::{EncodedContext, Encoder, Source};

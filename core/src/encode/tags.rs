@@ -49,9 +49,10 @@ pub(crate) fn may_repeat(tags: Tags<'_>, bound: &[Box<str>]) -> bool {
         seen |= bit;
         again
     };
-    let in_bound = bound.iter().fold(false, |again, key| hit(key.as_bytes()) | again);
-    // What repeats among the bound keys alone is only a collision of hashes.
-    let _ = in_bound;
+    for key in bound {
+        // What repeats among the bound keys alone is only a collision of hashes.
+        hit(key.as_bytes());
+    }
     for tag in tags {
         if hit(tag.key) {
             return true;
@@ -80,7 +81,7 @@ pub(crate) struct Survivors {
 
 /// Decides by name after replacement of invalid UTF-8. Only called where a key may repeat.
 #[cold]
-pub(crate) fn survivors(tags: Tags<'_>, bound: &[Box<str>]) -> Survivors {
+pub(crate) fn survivors(tags: &Tags<'_>, bound: &[Box<str>]) -> Survivors {
     let mut last: HashMap<Cow<'_, str>, usize> = HashMap::new();
     let mut count = 0;
     for (index, tag) in tags.clone().enumerate() {

@@ -223,8 +223,7 @@ impl Locked<'_> {
     }
 
     fn create(&mut self) -> io::Result<FileId> {
-        let file =
-            OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
+        let file = OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
         let id = id_of(&file)?;
         self.log.open = Some((file, id));
         Ok(id)
@@ -258,11 +257,7 @@ impl Locked<'_> {
     /// Appends a block whose records lie in `rings`, rotating before where the limit asks for
     /// it. Returns how many lines were written: all, or where the disk is full those that fit,
     /// together with the error. The rings are advanced by just these.
-    pub(crate) fn append(
-        &mut self,
-        rings: &RingFile,
-        block: &mut Block,
-    ) -> (u64, Option<Error>) {
+    pub(crate) fn append(&mut self, rings: &RingFile, block: &mut Block) -> (u64, Option<Error>) {
         let path = self.log.path.clone();
         match self.try_append(rings, block) {
             Ok(done) => done,
@@ -356,9 +351,9 @@ impl Locked<'_> {
 /// Whether a file of `committed` bytes and this age must be rotated before `adding` more.
 fn must_rotate(rotation: Rotation, committed: u64, adding: u64, age_ns: i64) -> bool {
     let over = rotation.max_bytes.is_some_and(|max| committed + adding > max);
-    let old = rotation.max_age.is_some_and(|max| {
-        u64::try_from(age_ns).is_ok_and(|age| Duration::from_nanos(age) >= max)
-    });
+    let old = rotation
+        .max_age
+        .is_some_and(|max| u64::try_from(age_ns).is_ok_and(|age| Duration::from_nanos(age) >= max));
     committed > 0 && (over || old)
 }
 

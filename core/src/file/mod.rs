@@ -10,7 +10,7 @@ mod state;
 mod tail;
 
 pub(crate) use block::Block;
-pub(crate) use lock::{LockError, LockFile};
-pub(crate) use log::{Locked, LogFile, Rotation};
-pub(crate) use note::{OwnNote, RingPlace, Seen, boot_id, look};
-pub(crate) use state::State;
+#[cfg(test)]
+pub(crate) use lock::LockFile;
+pub(crate) use log::{LogFile, Rotation};
+pub(crate) use note::{OwnNote, RingPlace, Seen, look};

@@ -180,16 +180,12 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     }
     let ring_path = said.ring_dir.path(log, id);
     match open_rings(&ring_path, id, (said.device, said.inode), metadata.uid()) {
-        Ok(rings) => {
-            Ok(Seen::Dead { note: ForeignNote { path, file }, rings: Box::new(rings) })
-        }
+        Ok(rings) => Ok(Seen::Dead { note: ForeignNote { path, file }, rings: Box::new(rings) }),
         Err(error) if is_gone(&error, &ring_path, said.device) => {
             let why = format!("{}: {error}", ring_path.display());
             Ok(Seen::Gone { note: ForeignNote { path, file }, why })
         }
-        Err(error) => {
-            Ok(Seen::Unreachable { why: format!("{}: {error}", ring_path.display()) })
-        }
+        Err(error) => Ok(Seen::Unreachable { why: format!("{}: {error}", ring_path.display()) }),
     }
 }
 

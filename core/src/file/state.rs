@@ -100,7 +100,8 @@ impl State {
         bytes[8..24].copy_from_slice(&self.boot_id);
         let waiting = self.unreached.iter().take(MAX_UNREACHED).flat_map(|pair| [pair.0, pair.1]);
         let (places, _) = bytes[24..BYTES - 8].as_chunks_mut::<8>();
-        for (place, number) in places.iter_mut().zip(numbers.into_iter().chain([0]).chain(waiting)) {
+        for (place, number) in places.iter_mut().zip(numbers.into_iter().chain([0]).chain(waiting))
+        {
             *place = number.to_le_bytes();
         }
         let sum = crc32fast::hash(&bytes[..BYTES - 4]);

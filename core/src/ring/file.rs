@@ -199,9 +199,8 @@ impl RingFile {
         if !header.starts_with(MAGIC) || crc32fast::hash(&header[..PAGE - 4]) != stored {
             return Err(damaged("not a ring file, or its header is damaged"));
         }
-        let number = |at: usize| {
-            u64::from_le_bytes(header[at..at + 8].try_into().unwrap_or_default())
-        };
+        let number =
+            |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap_or_default());
         let layout = Layout::read(number(16), number(24))
             .ok_or_else(|| damaged("a ring file with an impossible layout"))?;
         if metadata.len() < layout.total() as u64 {
@@ -226,11 +225,6 @@ impl RingFile {
         self.backing.as_ref().map(|backing| backing.file_id)
     }
 
-    /// Where it is; `None` in plain memory.
-    pub(crate) fn path(&self) -> Option<&Path> {
-        self.backing.as_ref().map(|backing| backing.path.as_path())
-    }
-
     pub(crate) fn boot_id(&self) -> [u8; 16] {
         self.boot_id
     }
@@ -242,10 +236,6 @@ impl RingFile {
     /// Whether frames bear checksums.
     pub(crate) fn checked(&self) -> bool {
         self.checked
-    }
-
-    pub(crate) fn clock(&self) -> Clock {
-        self.clock
     }
 
     /// Adds a ring and returns its index; `None` when there are as many as there can be, or no
@@ -356,8 +346,7 @@ impl RingFile {
         let next = turn.load(Ordering::Relaxed).wrapping_add(1);
         let slot = CALIBRATIONS + 64 + usize::from(next & 1 == 1) * 64;
         self.counter_at(slot).store(calibration.anchor_ticks, Ordering::Relaxed);
-        self.counter_at(slot + 8)
-            .store(calibration.anchor_ns.cast_unsigned(), Ordering::Relaxed);
+        self.counter_at(slot + 8).store(calibration.anchor_ns.cast_unsigned(), Ordering::Relaxed);
         self.counter_at(slot + 16).store(calibration.ns_per_tick, Ordering::Relaxed);
         turn.store(next, Ordering::Release);
     }
@@ -392,7 +381,8 @@ fn header(layout: Layout, birth: &Birth<'_>, checked: bool) -> io::Result<Vec<u8
     let path = birth.log_path.as_os_str().as_bytes();
     let mut page = vec![0; PAGE];
     let room = PAGE - 4 - HEADER_FIXED;
-    let Some(path_place) = page[HEADER_FIXED..].get_mut(..path.len()).filter(|_| path.len() <= room)
+    let Some(path_place) =
+        page[HEADER_FIXED..].get_mut(..path.len()).filter(|_| path.len() <= room)
     else {
         return Err(io::Error::other("the log's path is too long for a ring file's header"));
     };
@@ -422,7 +412,7 @@ fn allocate(file: &File, start: usize, end: usize) -> io::Result<()> {
             done => return done.map_err(io::Error::from),
         }
     }
-    let zeros = [0u8; 64 * 1024];
+    let zeros = vec![0u8; 64 * 1024];
     let mut at = start;
     while at < end {
         let len = (end - at).min(zeros.len());
@@ -470,11 +460,10 @@ mod tests {
     fn rings_are_bounded() {
         let layout = Layout::new(65_536, 200_000);
         let memory = RingFile::in_memory(layout, &birth()).unwrap();
-        assert_eq!([memory.add_ring(), memory.add_ring(), memory.add_ring()], [
-            Some(1),
-            Some(2),
-            None
-        ]);
+        assert_eq!(
+            [memory.add_ring(), memory.add_ring(), memory.add_ring()],
+            [Some(1), Some(2), None]
+        );
     }
 
     #[test]

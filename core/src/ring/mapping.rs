@@ -34,18 +34,13 @@ impl Mapping {
     pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
         let both = ProtFlags::READ | ProtFlags::WRITE;
         // SAFETY: the kernel chooses the address; nothing of ours is replaced.
-        let start =
-            unsafe { mmap_anonymous(std::ptr::null_mut(), len, both, MapFlags::PRIVATE)? };
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), len, both, MapFlags::PRIVATE)? };
         Self::new(start.cast(), len)
     }
 
     fn new(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mapped at zero"))?;
         Ok(Self { start, len })
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.len
     }
 
     /// A counter at `offset`, which must be a multiple of 8 inside the mapping.

@@ -154,9 +154,8 @@ impl<'m> Ring<'m> {
                 continue;
             }
             // SAFETY: as above, and `bytes` ends before the tail and before the wrap.
-            let frame = unsafe {
-                std::slice::from_raw_parts(self.data.add(place).as_ptr(), size as usize)
-            };
+            let frame =
+                unsafe { std::slice::from_raw_parts(self.data.add(place).as_ptr(), size as usize) };
             return Step::Frame(frame, position + bytes);
         }
     }
@@ -327,7 +326,8 @@ mod tests {
             scope.spawn(|| {
                 let mut producer = Producer::resume(ring_of().control);
                 for round in 0..200_000usize {
-                    while push(&mut producer, ring_of(), 32 + 8 * (round % 20), round as u8).is_err()
+                    while push(&mut producer, ring_of(), 32 + 8 * (round % 20), round as u8)
+                        .is_err()
                     {
                         std::thread::yield_now();
                     }

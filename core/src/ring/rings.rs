@@ -151,16 +151,13 @@ impl Rings {
         if ENTERING.replace(true) {
             return Err(Refused::Nested);
         }
-        let turn = match self.lease() {
-            Some(index) => {
-                LAST.set((self.owner, index));
-                self.turn(index, None)
-            }
-            None => {
-                self.file.count(Counter::Shared, 1);
-                let lock = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-                self.turn(SHARED, Some(lock))
-            }
+        let turn = if let Some(index) = self.lease() {
+            LAST.set((self.owner, index));
+            self.turn(index, None)
+        } else {
+            self.file.count(Counter::Shared, 1);
+            let lock = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            self.turn(SHARED, Some(lock))
         };
         ENTERING.set(false);
         turn
@@ -200,10 +197,6 @@ impl Rings {
         }
         true
     }
-
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
-    }
 }
 
 /// The right to push, held by one thread.
@@ -219,11 +212,6 @@ impl Turn<'_> {
         // SAFETY: this thread has set `busy` on a slot that it has leased, or holds the lock of
         // the shared one; a handler of a signal in between is refused by `busy`.
         unsafe { (*self.slot.producer.get()).push(self.slot.ring, size, fill) }
-    }
-
-    /// Where the ring's reader stands, to see whether it moves.
-    pub(crate) fn head(&self) -> u64 {
-        self.slot.ring.control.head()
     }
 }
 
@@ -322,7 +310,9 @@ mod tests {
     fn a_thread_may_use_many() {
         let many: Vec<_> = (0..5).map(|_| rings(2)).collect();
         for _ in 0..3 {
-            many.iter().for_each(|rings| push(rings).unwrap());
+            for rings in &many {
+                push(rings).unwrap();
+            }
         }
         assert!(many.iter().all(|rings| pushed(rings) == [0, 3]));
     }
