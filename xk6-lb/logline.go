@@ -24,12 +24,12 @@ type logField struct {
 
 // logLine is a copy of a log entry.
 type logLine struct {
-	timeNs  int64
-	level   uint8
-	kind    kind
-	message string
-	stack   string
-	fields  []logField
+	timeNs    int64
+	level     uint8
+	kind      kind
+	message   string
+	exception string
+	fields    []logField
 }
 
 // newLogLine copies an entry. k6 marks what a script prints with source=console and what it throws with
@@ -42,9 +42,8 @@ func newLogLine(entry *logrus.Entry) logLine {
 		line.kind = kindConsole
 	case "stacktrace":
 		line.kind = kindException
-		if first, _, more := strings.Cut(entry.Message, "\n"); more {
-			line.message, line.stack = first, entry.Message
-		}
+		// The message is the whole traceback, as k6 logs it; its first line is what to count and group by.
+		line.exception, _, _ = strings.Cut(entry.Message, "\n")
 	}
 	for _, key := range slices.Sorted(maps.Keys(fields)) {
 		if key == "source" && line.kind != kindLog {
@@ -129,14 +128,14 @@ func (l *logLine) write(s *session, w *batch.Writer) {
 			w.Null(field.key)
 		}
 	}
-	if l.stack != "" {
-		w.String("stack", l.stack)
+	if l.exception != "" {
+		w.String("exception", l.exception)
 	}
 	w.End()
 }
 
 // size is about what the line holds of memory.
-func (l *logLine) size() int { return len(l.message) + len(l.stack) + 64*(1+len(l.fields)) }
+func (l *logLine) size() int { return len(l.message) + len(l.exception) + 64*(1+len(l.fields)) }
 
 // logBuffer keeps lines while the test runs; logging happens in the virtual users' goroutines and must not wait there.
 type logBuffer struct {

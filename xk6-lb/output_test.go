@@ -72,7 +72,7 @@ func TestLogLines(t *testing.T) {
 	}).Debug("k6 says")
 	b.stop(nil)
 	exception := b.events("exception")[0]
-	if exception.Message != "Error: boom" || !strings.Contains(exception.Tags["stack"].(string), "s.js:3:8") || exception.Level != batch.LevelError {
+	if exception.Tags["exception"] != "Error: boom" || !strings.Contains(exception.Message, "s.js:3:8") || exception.Level != batch.LevelError {
 		t.Errorf("%+v", exception)
 	}
 	line := b.events("k6_log")[0]
