@@ -1,0 +1,92 @@
+//! Records that are not in the file yet: those of dead processes are moved there, those of live
+//! ones counted.
+
+use std::path::Path;
+
+use lb_core::config::Rotation;
+use lb_core::recover;
+use serde::Serialize;
+
+use crate::args::Common;
+use crate::configuration;
+
+/// What the rings of one log came to.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Rings {
+    /// Records of dead processes, moved into the file just now.
+    pub(crate) recovered: u64,
+    /// Records that could not be read, because their ring was damaged.
+    pub(crate) damaged: u64,
+    /// Rings of dead processes that are gone, and why: what they held is lost.
+    pub(crate) gone: Vec<String>,
+    /// Rings of dead processes that cannot be reached from here, and why.
+    pub(crate) unreachable: Vec<String>,
+    /// Live processes that write to the log.
+    pub(crate) processes: Vec<Process>,
+}
+
+/// A live process.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Process {
+    pub(crate) pid: Option<u32>,
+    /// Records that wait in its rings.
+    pub(crate) queued: u64,
+    pub(crate) dropped: u64,
+    pub(crate) rejected: u64,
+    pub(crate) truncated: u64,
+}
+
+/// The limits for lines and files that a program would use here.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    max_record_bytes: usize,
+    rotation: Rotation,
+}
+
+impl Limits {
+    /// As configured. Where the configuration cannot be loaded, its defaults: recovery is not the
+    /// moment to insist.
+    pub(crate) fn new(common: &Common) -> Self {
+        configuration::load(common)
+            .map_or(Self { max_record_bytes: 256 << 10, rotation: Rotation::default() }, |config| {
+                Self { max_record_bytes: config.max_record_bytes, rotation: config.rotation }
+            })
+    }
+}
+
+impl Rings {
+    /// Moves what dead processes left behind into the file, and looks at the living. What fails
+    /// goes to `problems`; the rest is still told.
+    pub(crate) fn settle(log: &Path, limits: Limits, problems: &mut Vec<String>) -> Self {
+        let log = std::path::absolute(log).unwrap_or_else(|_| log.to_path_buf());
+        let mut rings = Self::default();
+        match recover::drain(&log, limits.max_record_bytes, limits.rotation) {
+            Ok(moved) => {
+                rings.recovered = moved.records;
+                rings.damaged = moved.damaged;
+                rings.gone = moved.gone;
+                rings.unreachable = moved.unreachable;
+            }
+            Err(error) => problems.push(error.to_string()),
+        }
+        problems.extend(rings.problems(&log));
+        rings
+    }
+
+    /// What the user should know about records that are not in the file and will not come by
+    /// themselves.
+    fn problems(&self, log: &Path) -> Vec<String> {
+        let lost = self.gone.iter().map(|gone| format!("{gone}: what it held is lost"));
+        let stay = self.unreachable.iter().map(|why| {
+            format!("{why}; its records stay there: run lb drain where they can be reached")
+        });
+        let damaged = (self.damaged > 0).then(|| {
+            format!(
+                "{}: {} records could not be read in damaged rings",
+                log.display(),
+                self.damaged
+            )
+        });
+        lost.chain(stay).chain(damaged).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! `lb drain` and `lb status` beside real processes: dead ones, whose records come into the file,
+//! and a living one, whose records are counted.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
+
+mod support;
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use lb_core::Logger;
+use lb_core::logger::Record;
+use lb_core::record::{Level, TagValue};
+use serde_json::{Value, json};
+use support::Lb;
+
+const RECORDS: u64 = 50;
+
+/// Not a test of its own: the program that the tests start and kill. It logs while nobody can take
+/// anything from its rings, says how many records were accepted, and stays.
+#[test]
+fn program() {
+    let Ok(config) = std::env::var("TEST_PROGRAM") else { return };
+    let logger = Logger::open(config.as_bytes()).unwrap();
+    let lock = File::open(lb_core::names::lock_file(&logger.config().log_path)).unwrap();
+    lock.lock().unwrap();
+    let filler = "x".repeat(std::env::var("TEST_BYTES").unwrap().parse().unwrap());
+    let offer = |number| {
+        let tags: &[(&[u8], TagValue<'_>)] = &[(b"number", TagValue::Unsigned(number))];
+        let message = filler.as_bytes();
+        let record = Record { context: 0, level: Level::Info, timestamp_ns: None, message, tags };
+        logger.log(&record).is_ok()
+    };
+    let accepted = (1..=RECORDS).filter(|number| offer(*number)).count();
+    if accepted as u64 != RECORDS {
+        lock.unlock().unwrap();
+        logger.flush(Duration::from_secs(20)).unwrap();
+    }
+    println!("\naccepted {accepted}");
+    std::thread::sleep(Duration::from_mins(1));
+}
+
+/// Starts the program and waits until it has logged records of so many bytes.
+fn start(lb: &Lb, component: &str, bytes: usize) -> (Child, u64) {
+    let config = json!({
+        "output_dir": lb.path("out"), "run_id": "r", "component": component, "host": "h",
+        "ring_dir": "log", "ring_bytes": "64KiB", "on_full": "drop",
+    });
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "program", "--nocapture"])
+        .env_clear()
+        .env("TEST_PROGRAM", config.to_string())
+        .env("TEST_BYTES", bytes.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let said =
+        lines.map(Result::unwrap).find_map(|line| line.strip_prefix("accepted ")?.parse().ok());
+    (child, said.unwrap())
+}
+
+/// Starts the program and kills it when all its records are in its rings.
+fn start_and_kill(lb: &Lb, component: &str) {
+    let (child, accepted) = start(lb, component, 10);
+    assert_eq!(accepted, RECORDS);
+    kill(child);
+}
+
+fn kill(mut child: Child) {
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+fn numbers(lb: &Lb, file: &str) -> Vec<u64> {
+    let text = std::fs::read_to_string(lb.path(file)).unwrap();
+    text.lines()
+        .map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["tags"]["number"].as_u64().unwrap()
+        })
+        .collect()
+}
+
+#[test]
+fn drain_moves_what_a_killed_process_left() {
+    let lb = Lb::new();
+    start_and_kill(&lb, "a");
+    start_and_kill(&lb, "b");
+    let ran = lb.run("drain out");
+    assert_eq!(
+        ran.stdout, "out/r/logs/a-h.jsonl: 50 records\nout/r/logs/b-h.jsonl: 50 records\n",
+        "{}",
+        ran.stderr
+    );
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, "out: 2 logs, 100 records moved\n"));
+    for file in ["out/r/logs/a-h.jsonl", "out/r/logs/b-h.jsonl"] {
+        assert_eq!(numbers(&lb, file), (1..=RECORDS).collect::<Vec<_>>());
+    }
+    let again = lb.run("drain out");
+    assert_eq!((again.code, again.stdout.as_str()), (0, ""));
+    assert_eq!(again.stderr, "out: 2 logs, nothing left to move\n");
+}
+
+#[test]
+fn status_moves_first_and_then_counts() {
+    let lb = Lb::new();
+    start_and_kill(&lb, "a");
+    let ran = lb.run("status r --output-dir out --format json");
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let log = &document["logs"][0];
+    assert_eq!((&log["recovered"], &log["lines"]), (&json!(RECORDS), &json!(RECORDS)), "{log:#}");
+    assert_eq!((ran.code, log["processes"].as_array().unwrap().len()), (0, 0));
+    assert!(log["last_timestamp"].is_string());
+}
