@@ -2,7 +2,8 @@
 
 CPU is user and system time of the k6 process alone, its threads (ours among them) included; the target is another
 process on the same machine. Two kinds of test: "flat out" does a fixed number of requests as fast as it can, "paced"
-has virtual users that think for 20 ms, as most tests do."""
+has virtual users that think for 20 ms, as most tests do. Flat out, k6 and the target share all processors, so that
+each microsecond of an output is one that requests do not get: the aim for iterations is that of a paced test."""
 
 from __future__ import annotations
 
@@ -111,7 +112,9 @@ class Bench:
         for output, least in (("json", None), ("lb-loki", 0.98)):
             found = f"{Spread.of(rate(output)).text(0)} /s"
             over = ratios(rate(output), rate("none"))
-            table.append(Row(f"  iterations with {output}, over none", found, over, at_least=least))
+            table.append(
+                Row(f"  iterations with {output}, over none", found, over, at_least=least if mode == "paced" else None)
+            )
         return table
 
 
@@ -136,7 +139,7 @@ def main() -> None:
     process, url = start_target(ROOT / "build" / "bin" / "target")
     try:
         with tempfile.TemporaryDirectory(dir=ROOT / "build", prefix="bench-") as folder:
-            work = (3000, 2) if options.quick else (40_000, 6)
+            work = (4000, 2) if options.quick else (60_000, 6)
             bench = Bench(ROOT / "build" / "k6", Path(folder), url, *work)
             for mode in modes:
                 alternate(rounds, [(name, partial(bench.run, mode, name)) for name in ("none", "json", "lb-loki")])

@@ -5,7 +5,7 @@ import http from 'k6/http';
 const paced = __ENV.MODE === 'paced';
 
 export const options = paced
-  ? { vus: 20, duration: `${__ENV.SECONDS}s` }
+  ? { vus: 60, duration: `${__ENV.SECONDS}s` }
   : { scenarios: { work: { executor: 'shared-iterations', vus: 20, iterations: Number(__ENV.REQUESTS), maxDuration: '5m' } } };
 
 export default function () {

@@ -11,8 +11,8 @@ SCHEMA = ROOT / "schema" / "record.schema.json"
 GOLDEN_CASES = ROOT / "schema" / "golden" / "cases.json"
 GOLDEN_LINES = ROOT / "schema" / "golden" / "records.jsonl"
 
-# LB_TEST_BUILD lets a second build folder be tested without touching the first.
-BUILD = Path(os.environ.get("LB_TEST_BUILD", str(ROOT / "build")))
+# TEST_BUILD_DIR lets another build folder be tested; not LB_…: the core refuses such names when it does not know them.
+BUILD = Path(os.environ.get("TEST_BUILD_DIR", str(ROOT / "build")))
 K6 = BUILD / "k6"
 LB = BUILD / "lb"
 TARGET = BUILD / "bin" / "target"
