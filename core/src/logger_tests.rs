@@ -82,6 +82,10 @@ fn what_was_logged_is_in_the_file_and_close_leaves_nothing_else() {
     assert!(times.is_sorted());
     let stats = logger.stats();
     assert!(balanced(&stats) && stats.written == 1000, "{stats:?}");
+    let living = crate::living::living(&home.folder().join("c-h.jsonl")).unwrap();
+    if logger.rings_in != RingsIn::Memory {
+        assert_eq!((living[0].pid, living[0].written), (Some(std::process::id()), 1000));
+    }
     assert!(
         home.files().iter().any(|name| crate::names::parse_rings_note(name).is_some())
             || logger.rings_in == RingsIn::Memory

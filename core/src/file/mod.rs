@@ -13,4 +13,4 @@ pub(crate) use block::Block;
 #[cfg(test)]
 pub(crate) use lock::LockFile;
 pub(crate) use log::{LogFile, Rotation};
-pub(crate) use note::{OwnNote, RingPlace, Seen, look};
+pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted};

@@ -108,6 +108,7 @@ pub(crate) struct RingFile {
     clock: Clock,
     checked: bool,
     boot_id: [u8; 16],
+    pid: u32,
     backing: Option<Backing>,
 }
 
@@ -138,6 +139,7 @@ impl RingFile {
             clock: birth.clock,
             checked: false,
             boot_id: birth.boot_id,
+            pid: std::process::id(),
             backing: None,
         };
         this.counter_at(RINGS_USED).store(1, Ordering::Release);
@@ -183,7 +185,8 @@ impl RingFile {
         let file_id = (metadata.dev(), metadata.ino());
         let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
         let Birth { id, boot_id, clock, .. } = *birth;
-        let this = Self { map, layout, id, clock, checked, boot_id, backing };
+        let pid = std::process::id();
+        let this = Self { map, layout, id, clock, checked, boot_id, pid, backing };
         this.counter_at(RINGS_USED).store(1, Ordering::Release);
         Ok(this)
     }
@@ -213,7 +216,8 @@ impl RingFile {
         let file_id = (metadata.dev(), metadata.ino());
         let boot_id = header[40..56].try_into().unwrap_or_default();
         let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
-        Ok(Self { map, layout, id, clock, checked, boot_id, backing })
+        let pid = u32::from_le_bytes(header[36..40].try_into().unwrap_or_default());
+        Ok(Self { map, layout, id, clock, checked, boot_id, pid, backing })
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -227,6 +231,11 @@ impl RingFile {
 
     pub(crate) fn boot_id(&self) -> [u8; 16] {
         self.boot_id
+    }
+
+    /// The process that made it, as it named itself.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        (self.pid != 0).then_some(self.pid)
     }
 
     pub(crate) fn layout(&self) -> Layout {
