@@ -32,6 +32,7 @@ export MAKE_PROGRAM := $(MAKE)
 
 BUILD := build
 STAMPS := $(BUILD)/.stamps
+LOGS := $(BUILD)/logs
 
 # Folders are listed too: their times tell of files that were added or removed.
 tree = $(shell find $(1) -name __pycache__ -prune -o \( -type d -o -type f \) -print 2>/dev/null)
@@ -86,6 +87,11 @@ deps: ## install missing Debian packages where that is possible, else name them
 toolchain:
 	@tools/deps.sh --check
 
+# A product bears the time at which its making began: what was changed meanwhile is newer.
+begin = mkdir -p $(STAMPS) $(LOGS) $(@D) && touch $(STAMPS)/$(@F).began
+finish = touch -r $(STAMPS)/$(@F).began $(1) && mv $(1) $@ && rm $(STAMPS)/$(@F).began
+stamp = mv $(STAMPS)/$(@F).began $@
+
 # --- the C library, from Rust ---
 
 # One call of cargo makes both libraries. A copy that did not change keeps its time, so that what
@@ -93,14 +99,15 @@ toolchain:
 keep = if ! cmp -s $(1) $(2); then cp $(1) $(2).new && mv $(2).new $(2); fi
 
 $(STAMPS)/lib: $(FFI_SOURCES) | toolchain
-	@mkdir -p $(BUILD)/lib $(STAMPS)
+	@$(begin)
+	@mkdir -p $(BUILD)/lib
 	$(CARGO) build --locked --release --package lb-log-ffi --target-dir '$(CARGO_TARGET_DIR)'
 	@$(call keep,'$(CARGO_TARGET_DIR)/release/liblb_log.a',$(BUILD)/lib/liblb_log.a)
 	@rm -f $(BUILD)/lib/liblb_log.so*
 	@cp '$(CARGO_TARGET_DIR)/release/liblb_log.so' $(BUILD)/lib/$(SHARED)
 	@ln -s $(SHARED) $(BUILD)/lib/$(SONAME)
 	@ln -s $(SONAME) $(BUILD)/lib/liblb_log.so
-	@touch $@
+	@$(stamp)
 
 # The recipe that does nothing makes `make` look at the library's time again.
 $(BUILD)/lib/liblb_log.a: $(STAMPS)/lib
@@ -123,10 +130,10 @@ $(BUILD)/lib/pkgconfig/lb_log.pc: tools/lb_log.pc.in Makefile Cargo.toml $(STAMP
 # --- lb ---
 
 $(STAMPS)/lb: $(CLI_SOURCES) | toolchain
-	@mkdir -p $(STAMPS)
+	@$(begin)
 	$(CARGO) build --locked --release --package lb-cli --target-dir '$(CARGO_TARGET_DIR)'
 	@$(call keep,'$(CARGO_TARGET_DIR)/release/lb',$(BUILD)/lb)
-	@touch $@
+	@$(stamp)
 
 $(BUILD)/lb: $(STAMPS)/lb
 	@:
@@ -139,14 +146,17 @@ watch_header = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -DLB_LOG_HEADER_SUM=$$(cksum <ff
 # Built under another name: go takes a binary of that name for current when only the library,
 # which it does not watch either, has changed; and a k6 that is running stays whole.
 $(BUILD)/k6: $(XK6_SOURCES) $(BUILD)/lib/liblb_log.a $(BUILD)/include/lb_log.h $(BUILD)/bin/xk6
-	$(watch_header) $(BUILD)/bin/xk6 build $(K6_VERSION) \
-		--with github.com/lb-log/xk6-lb=./xk6-lb --output $(BUILD)/k6.new
-	@mv $(BUILD)/k6.new $@
+	@$(begin)
+	@echo 'xk6 build $(K6_VERSION) (minutes when it is the first time; what it says is in $(LOGS)/xk6.log)'
+	@GOWORK=off $(watch_header) $(BUILD)/bin/xk6 --verbose build $(K6_VERSION) \
+		--with github.com/lb-log/xk6-lb=./xk6-lb --output $(BUILD)/k6.new >$(LOGS)/xk6.log 2>&1 || \
+		{ cat $(LOGS)/xk6.log >&2; exit 1; }
+	@$(call finish,$(BUILD)/k6.new)
 
 $(BUILD)/bin/target: $(TARGET_SOURCES) | toolchain
-	@mkdir -p $(@D)
+	@$(begin)
 	GOWORK=off CGO_ENABLED=0 $(GO) build -C examples/target -buildvcs=false -trimpath -o '$(CURDIR)/$@.new' .
-	@mv $@.new $@
+	@$(call finish,$@.new)
 
 # --- tools for building and checking, pinned ---
 
@@ -156,24 +166,25 @@ staticcheck_PACKAGE := honnef.co/go/tools/cmd/staticcheck
 shfmt_PACKAGE := mvdan.cc/sh/v3/cmd/shfmt
 
 $(GO_TOOLS): tools/go.mod tools/go.sum | toolchain
-	@mkdir -p $(@D)
-	GOWORK=off CGO_ENABLED=0 $(GO) build -C tools -buildvcs=false -trimpath -o '$(CURDIR)/$@' $($(@F)_PACKAGE)
-	@touch $@
+	@$(begin)
+	GOWORK=off CGO_ENABLED=0 $(GO) build -C tools -buildvcs=false -trimpath -o '$(CURDIR)/$@.new' $($(@F)_PACKAGE)
+	@$(call finish,$@.new)
 
 $(STAMPS)/venv: tools/requirements.txt | toolchain
-	@mkdir -p $(STAMPS)
+	@$(begin)
 	$(PYTHON) -m venv --clear $(BUILD)/venv
 	$(BUILD)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
-	@touch $@
+	@$(stamp)
 
 # --- tests of Go, compiled once ---
 
 # go does not know that the static library is part of the test programs: make does.
 $(STAMPS)/go-tests: go.work $(XK6_TREE) $(TARGET_TREE) $(BUILD)/lib/liblb_log.a $(BUILD)/include/lb_log.h
 	@rm -rf $(BUILD)/go-tests
-	@mkdir -p $(BUILD)/go-tests $(STAMPS)
+	@$(begin)
+	@mkdir -p $(BUILD)/go-tests
 	$(watch_header) $(GO) test -c -buildvcs=false -o $(BUILD)/go-tests/ ./examples/target/... ./xk6-lb/...
-	@touch $@
+	@$(stamp)
 
 # --- installation ---
 

@@ -36,7 +36,7 @@ soname=${shared%.[0-9]*.[0-9]*.[0-9]*}
 # The program is lb only where no other lb is in PATH.
 short=
 if [ -e "$prefix/bin/lb" ]; then short='bin/lb '; fi
-expect 'everything is in its place' installed "bin/lb-log ${short}include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
+expect 'everything is in its place' installed "${short}bin/lb-log include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
 expect 'lb starts' "$prefix/bin/lb-log" --version
 
 cat >"$scratch/program.c" <<'C'
