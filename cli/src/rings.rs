@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use lb_core::config::Rotation;
-use lb_core::recover;
+use lb_core::{living, recover};
 use serde::Serialize;
 
 use crate::args::Common;
@@ -29,11 +29,26 @@ pub(crate) struct Rings {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Process {
     pub(crate) pid: Option<u32>,
+    /// Records whose lines are in the file.
+    pub(crate) written: u64,
     /// Records that wait in its rings.
     pub(crate) queued: u64,
     pub(crate) dropped: u64,
     pub(crate) rejected: u64,
     pub(crate) truncated: u64,
+}
+
+impl From<living::Living> for Process {
+    fn from(living: living::Living) -> Self {
+        Self {
+            pid: living.pid,
+            written: living.written,
+            queued: living.queued,
+            dropped: living.dropped,
+            rejected: living.rejected,
+            truncated: living.truncated,
+        }
+    }
 }
 
 /// The limits for lines and files that a program would use here.
@@ -67,6 +82,10 @@ impl Rings {
                 rings.gone = moved.gone;
                 rings.unreachable = moved.unreachable;
             }
+            Err(error) => problems.push(error.to_string()),
+        }
+        match living::living(&log) {
+            Ok(living) => rings.processes = living.into_iter().map(Process::from).collect(),
             Err(error) => problems.push(error.to_string()),
         }
         problems.extend(rings.problems(&log));

@@ -114,3 +114,38 @@ fn status_moves_first_and_then_counts() {
     assert_eq!((ran.code, log["processes"].as_array().unwrap().len()), (0, 0));
     assert!(log["last_timestamp"].is_string());
 }
+
+#[test]
+fn status_counts_what_living_processes_dropped() {
+    let lb = Lb::new();
+    let (child, accepted) = start(&lb, "a", 4000);
+    let dropped = RECORDS - accepted;
+    assert!(dropped > 0);
+    let ran = lb.run("status r --output-dir out --format json");
+    let table = lb.run("status r --output-dir out");
+    let pid = child.id();
+    kill(child);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let log = &document["logs"][0];
+    let process = json!({
+        "pid": pid, "written": accepted, "queued": 0, "dropped": dropped, "rejected": 0,
+        "truncated": 0,
+    });
+    assert_eq!(log["processes"], json!([process]));
+    assert_eq!((&log["lines"], &log["dropped"]), (&json!(accepted), &json!(dropped)));
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    let row: Vec<&str> = table.stdout.lines().last().unwrap().split_whitespace().collect();
+    assert_eq!(row[row.len() - 4..], ["0", "0", &dropped.to_string(), "0"]);
+}
+
+#[test]
+fn a_lock_that_is_held_is_named() {
+    let lb = Lb::new();
+    let (child, accepted) = start(&lb, "a", 10);
+    let ran = lb.run("status r --output-dir out --format json");
+    kill(child);
+    let document: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(document["logs"][0]["processes"][0]["queued"], accepted);
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.contains("warning: $F/out/r/logs/.a-h.lock: "), "{}", ran.stderr);
+}
