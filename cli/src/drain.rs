@@ -33,7 +33,7 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
             let _ = writeln!(text, "{}: {}", near(&log.path), counted(rings.recovered, "record"));
         }
         files.push(json!({
-            "path": log.path,
+            "path": log.path.display().to_string(),
             "records": rings.recovered,
             "damaged": rings.damaged,
             "gone": rings.gone,
@@ -41,8 +41,7 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
         }));
     }
     if say.wants_json() {
-        let document =
-            json!({"folder": folder, "records": records, "files": files, "problems": problems});
+        let document = json!({"folder": folder.display().to_string(), "records": records, "files": files, "problems": problems});
         say.document(&document)?;
     } else {
         say.data(&text)?;

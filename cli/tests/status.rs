@@ -4,6 +4,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use serde_json::Value;
 use support::Lb;
 
@@ -98,6 +101,21 @@ fn a_wrong_configuration_does_not_hinder_who_names_a_path() {
     assert_eq!(lb.run("status ./r").code, 0);
     assert_eq!(lb.run("drain r").code, 0);
     assert_eq!(lb.run("status").code, 2);
+}
+
+#[test]
+fn names_that_are_not_utf_8() {
+    let lb = Lb::new();
+    let name = OsStr::from_bytes(b"f\xff\x1b[2J");
+    std::fs::create_dir(lb.path("out")).unwrap();
+    std::fs::create_dir(lb.path("out").join(name)).unwrap();
+    std::fs::write(lb.path("out").join(name).join("k6-h.jsonl"), lines(1)).unwrap();
+    for arguments in ["drain", "status", "drain --format json", "status --format json"] {
+        let output = lb.command(arguments).arg(lb.path("out")).output().unwrap();
+        let ran = lb.ran(&output);
+        assert_eq!(ran.code, 0, "{arguments}: {}", ran.stderr);
+        assert!(!(ran.stdout + &ran.stderr).contains('\u{1b}'), "{arguments}");
+    }
 }
 
 #[test]
