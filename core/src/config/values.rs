@@ -70,6 +70,7 @@ impl Values {
                     Value::Object(inner) if keys::is_block(&path) => {
                         self.walk(&format!("{path}."), inner, source, style, seen);
                     }
+                    Value::Null if keys::is_block(&path) => {}
                     _ if keys::is_block(&path) => {
                         self.mistake(source, format!("{path}: expected a block of keys"));
                     }

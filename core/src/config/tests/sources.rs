@@ -77,7 +77,7 @@ fn toml_and_json_say_the_same() {
         "a.json",
         r#"{"repetition": 2, "min_level": "warn", "ring_bytes": "128KiB",
             "jsonl.log_rotate_seconds": 60, "k6": {"metrics_allow": ["a", "b"], "vu_iter": true,
-            "stop_timeout": 1.5}, "loki": {"labels": {"team": "x"}}, "host": null}"#,
+            "stop_timeout": 1.5}, "loki": {"labels": {"team": "x"}}, "host": null, "grafana": null}"#,
     );
     let values = |path: &Path| {
         let config = world.config(&json!({"config": path}).to_string());
