@@ -96,21 +96,19 @@ func (r *request) addOptions(options json.RawMessage) error {
 	return nil
 }
 
+// addEnvironment makes a layer of each variable, so that what the core says of it names the variable itself.
 func (r *request) addEnvironment(environment map[string]string) {
-	values := map[string]any{}
-	for name, value := range environment {
-		if !strings.HasPrefix(name, envPrefix) {
-			continue
+	for _, name := range slices.Sorted(maps.Keys(environment)) {
+		switch {
+		case name == envPrefix+"CONFIG":
+			r.ConfigPath = environment[name]
+		case strings.HasPrefix(name, envPrefix):
+			r.add(layer{
+				Source: name, Rank: rankArgument, Text: true, Block: block, EnvPrefix: envPrefix,
+				Values: map[string]any{name: environment[name]},
+			})
 		}
-		if name == envPrefix+"CONFIG" {
-			r.ConfigPath = value
-			continue
-		}
-		values[name] = value
 	}
-	r.add(layer{
-		Source: "the environment", Rank: rankArgument, Text: true, Block: block, EnvPrefix: envPrefix, Values: values,
-	})
 }
 
 func (r *request) addArgument(argument string) error {

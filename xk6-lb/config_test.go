@@ -60,7 +60,7 @@ func TestRequestHasTheLayersInOrder(t *testing.T) {
 	if got := req.Layers[1].Values; !reflect.DeepEqual(got, map[string]any{"run_id": "r"}) {
 		t.Errorf("of run tags only the identity counts: %v", got)
 	}
-	if got := req.Layers[3]; got.EnvPrefix != "K6_LB_" || !reflect.DeepEqual(got.Values, map[string]any{"K6_LB_SAMPLES": "summary"}) {
+	if got := req.Layers[3]; got.EnvPrefix != "K6_LB_" || got.Source != "K6_LB_SAMPLES" || !reflect.DeepEqual(got.Values, map[string]any{"K6_LB_SAMPLES": "summary"}) {
 		t.Errorf("%+v", got)
 	}
 	if got := req.Layers[4].Values; !reflect.DeepEqual(got, map[string]any{"samples": "raw"}) {

@@ -289,14 +289,14 @@ func (o *Output) StopWithTestError(testError error) error {
 		closing = fmt.Sprintf("%s: the log in %s did not close within %v: what is in its ring is written by the next "+
 			"process that opens it, or by `lb drain`", Name, o.settings.path, o.settings.stopTimeout)
 	}
-	if o.params.StdErr != nil {
-		_, _ = fmt.Fprintln(o.params.StdErr, closing) // nobody is left to tell
-	}
 	// Only a last flush that broke off leaves lines here.
 	for _, line := range o.lines.take(true) {
 		o.writeThrough(line)
 	}
 	o.notices.tell()
+	if o.params.StdErr != nil {
+		_, _ = fmt.Fprintln(o.params.StdErr, closing) // nobody is left to tell
+	}
 	active.CompareAndSwap(o, nil)
 	return nil
 }
