@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # What `make demo` runs: a server of our own, k6 with our output against it, and a look at the file.
 # Everything that is started here is ended here, after Ctrl-C too. Only the log file stays.
+#
+#   demo.sh [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -18,7 +20,7 @@ done
 for name in "${!LB_@}" "${!K6_@}"; do unset "$name"; done
 export K6_NO_USAGE_REPORT=true K6_AUTO_EXTENSION_RESOLUTION=false
 
-output_dir=$root/benchmark_results
+output_dir=${1:-$root/benchmark_results}
 run_id=demo-$(date -u +%Y%m%d-%H%M%S)-$$
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/lb-log-demo.XXXXXX")
 target_pid=
