@@ -189,7 +189,7 @@ def test_hostile_scripts(folder: Path, target: Target) -> None:
     )
     assert requests[0]["tags"]["\n"] == "\n"
     assert requests[0]["tags"]["\0"] == "\0"
-    assert {f"t{number}" for number in range(10_000)} <= set(requests[1]["tags"])
+    assert {f"z{number:04}" for number in range(1000)} <= set(requests[1]["tags"])
     assert requests[2]["tags"]["truncated_bytes"] > 0
     assert requests[3]["component"] == "../../etc/x"
     assert len(requests) == 4, "repetition 0 and a repetition that is no number are rejected"

@@ -76,6 +76,20 @@ def parse_line(line: bytes) -> Record:
     return record
 
 
+def parse_bytes_fast(content: bytes) -> list[Record]:
+    """parse_bytes for very many lines: the schema in full for each 50th, framing and JSON for all."""
+    if not content.endswith(b"\n"):
+        raise BadLineError(f"the last line is cut: {content[-300:]!r}")
+    records = []
+    for number, line in enumerate(content[:-1].split(b"\n")):
+        try:
+            record = json.loads(line, object_pairs_hook=unique) if number % 50 else parse_line(line)
+        except ValueError as error:
+            raise BadLineError(f"{error}: {line[:300]!r}") from None
+        records.append(record)
+    return records
+
+
 def parse_bytes(content: bytes) -> list[Record]:
     """All records of a file's content: each line ends with one newline, no line is empty."""
     if not content:

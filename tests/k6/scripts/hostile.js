@@ -15,28 +15,29 @@ function ordinary() {
   step += 1;
 }
 
+// Not more: what k6 itself does with the tags of a request grows with the square of their number.
 function manyTags(value) {
   const tags = {};
-  for (let i = 0; i < 10000; i += 1) tags[`t${i}`] = value;
+  for (let i = 0; i < 1000; i += 1) tags[`z${String(i).padStart(4, '0')}`] = value;
   return tags;
 }
 
 export default function () {
   const controls = Array.from({ length: 32 }, (_, i) => String.fromCharCode(i)).join('');
-  const names = ['', ' ', '"', '\\', '\n', '\u0000', controls, '\u2028', '{"a":1}', '\u{1f600}', String.fromCharCode(0xd800)];
+  const names = ['', ' ', '"', '\\', '\n', '\u0000', controls, '\u2028', '{"a":1}', '\u{1f600}'];
   ordinary();
   const tags = {};
   names.forEach((name) => { tags[name] = name; });
   http.get(`${__ENV.TARGET}/`, { tags });
   ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: manyTags('v') });
+  ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: manyTags('v'.repeat(400)) });
+  ordinary();
   names.filter((name) => name && !name.includes('::')).forEach((name) => {
     group(name, () => check(1, { [name]: () => false }));
     exec.vu.metrics.tags[name] = name;
   });
-  ordinary();
-  http.get(`${__ENV.TARGET}/`, { tags: manyTags('v') });
-  ordinary();
-  http.get(`${__ENV.TARGET}/`, { tags: manyTags('a value of more than twenty bytes') });
   ordinary();
   console.log('x'.repeat(10 * 1024 * 1024));
   ordinary();
