@@ -10,6 +10,7 @@ pub mod error;
 mod file;
 pub mod frame;
 mod gather;
+mod intake;
 pub mod living;
 pub mod logger;
 pub mod names;

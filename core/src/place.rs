@@ -2,11 +2,87 @@
 
 use std::path::Path;
 
+use crate::clock::{Clock, realtime_ns};
 use crate::config::RingDir;
-use crate::file::RingPlace;
+use crate::error::{Error, Result};
+use crate::file::{LogFile, OwnNote, RingPlace};
+use crate::notice::say;
+use crate::ring::{Birth, Layout, RingFile};
+use crate::stats::RingsIn;
+
+/// Rings as a logger begins with them.
+pub(crate) struct Made {
+    pub(crate) file: RingFile,
+    /// Leads others to them; none in plain memory.
+    pub(crate) note: Option<OwnNote>,
+    pub(crate) rings_in: RingsIn,
+}
+
+/// The rings, where they can be had.
+pub(crate) fn make_rings(
+    wanted: RingDir,
+    log: &LogFile,
+    layout: Layout,
+    clock: Clock,
+    max_record_bytes: usize,
+) -> Result<Made> {
+    let path = log.path();
+    let birth = Birth {
+        id: random_id(),
+        boot_id: log.boot_id(),
+        log_path: path,
+        clock,
+        max_record_bytes: max_record_bytes as u64,
+    };
+    let mut reasons = Vec::new();
+    for &place in candidates(wanted) {
+        let on_disk = place == RingPlace::Log;
+        let made = RingFile::create(&place.path(path, birth.id), layout, &birth, on_disk).and_then(
+            |file| match OwnNote::make(path, &file, place) {
+                Ok(note) => Ok((file, note)),
+                Err(error) => {
+                    file.remove();
+                    Err(error)
+                }
+            },
+        );
+        match made {
+            Ok((file, note)) => {
+                let rings_in = if on_disk { RingsIn::Log } else { RingsIn::Shm };
+                return Ok(Made { file, note: Some(note), rings_in });
+            }
+            Err(error) => {
+                reasons.push(format!("{}: {error}", place.path(path, birth.id).display()));
+            }
+        }
+    }
+    if !reasons.is_empty() {
+        say(&format!(
+            "rings are in plain memory, so a crash may lose the last milliseconds: {}",
+            reasons.join("; ")
+        ));
+    }
+    let file = RingFile::in_memory(layout, &birth)
+        .map_err(|error| Error::io(path, "taking memory for the rings", error))?;
+    Ok(Made { file, note: None, rings_in: RingsIn::Memory })
+}
+
+/// Never 0, which is no ring file.
+fn random_id() -> u64 {
+    use std::hash::{BuildHasher, Hasher, RandomState};
+    loop {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_u64(u64::from(std::process::id()));
+        hasher.write_i64(realtime_ns());
+        let id = hasher.finish();
+        if id != 0 {
+            return id;
+        }
+    }
+}
 
 /// The places to try, best first; plain memory is what remains when all fail.
-pub(crate) fn candidates(wanted: RingDir) -> &'static [RingPlace] {
+fn candidates(wanted: RingDir) -> &'static [RingPlace] {
     match wanted {
         RingDir::Auto if shm_outlives_us() => &[RingPlace::Shm, RingPlace::Log],
         RingDir::Auto | RingDir::Log => &[RingPlace::Log],

@@ -39,13 +39,18 @@ impl Recovery {
 }
 
 /// Recovers what dead processes left beside the log at `path`, with the limits for lines and
-/// files that a program would use there.
+/// files that a program would use there. Lines may be as long as their own process allowed.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Timeout`] where the log cannot be appended to; what was not moved
 /// stays in its rings.
 pub fn drain(path: &Path, max_record_bytes: usize, rotation: Rotation) -> Result<Recovery> {
-    recover(&mut LogFile::new(path, rotation), None, max_record_bytes)
+    let mut log = LogFile::new(path, rotation);
+    if names::lock_file(path).exists() {
+        // Finishes the append of a dead process that has left no rings behind.
+        drop(log.lock()?);
+    }
+    recover(&mut log, None, max_record_bytes)
 }
 
 /// Recovers all dead processes' rings of a log but `own`.
@@ -65,7 +70,10 @@ pub(crate) fn recover(
 
 /// The ids of all rings notes beside a log.
 pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
-    let folder = log.parent().unwrap_or(Path::new("."));
+    let folder = match log.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
     let failed = |error| Error::io(folder, "looking for rings of dead processes", error);
     let stem = names::stem(log);
     let mut ids = Vec::new();
@@ -121,7 +129,7 @@ fn move_records(
     max_record_bytes: usize,
     found: &mut Recovery,
 ) -> Result<()> {
-    let mut gatherer = Gatherer::new(max_record_bytes);
+    let mut gatherer = Gatherer::new(max_record_bytes.max(rings.max_record_bytes()));
     let calibration = rings.calibration();
     loop {
         let limit = log.block_limit(BLOCK_BYTES);

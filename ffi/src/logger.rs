@@ -177,6 +177,7 @@ pub unsafe extern "C" fn lb_logger_log(
 ///
 /// A batch is entries back to back, little-endian, unaligned:
 ///
+/// ```text
 ///     u32 size           bytes of the whole entry, this number included
 ///     u32 context        from lb_logger_context, 0 for the logger's own
 ///     i64 timestamp_ns   nanoseconds since 1970, 0 for now
@@ -189,6 +190,7 @@ pub unsafe extern "C" fn lb_logger_log(
 ///         key
 ///         value          STRING u32 length and bytes; INTEGER i64; UNSIGNED u64; NUMBER f64
 ///                        (IEEE 754); BOOLEAN u8; NULL nothing
+/// ```
 ///
 /// An entry that cannot be understood is rejected and counted; its neighbours are not touched. A
 /// size that leads out of the batch ends it: LB_ERR_ARGUMENT, the entries before it are accepted.

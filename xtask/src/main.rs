@@ -53,11 +53,12 @@ fn header(check: bool) -> Result<()> {
 }
 
 /// Takes out what only speaks to Rust (the safety sections, which say no more than the header's
-/// first page) and needless empty lines.
+/// first page, and the fences of rustdoc) and needless empty lines.
 fn for_c_readers(header: &str) -> String {
     let mut out: Vec<&str> = Vec::new();
     let mut in_safety = false;
-    for line in header.lines().map(str::trim_end) {
+    let fence = |line: &&str| line.starts_with("// ```");
+    for line in header.lines().map(str::trim_end).filter(|line| !fence(line)) {
         if line == "// # Safety" {
             in_safety = true;
             while out.last() == Some(&"//") {

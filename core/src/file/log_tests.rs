@@ -18,6 +18,7 @@ impl Bench {
             boot_id: [0; 16],
             log_path: Path::new("/x.jsonl"),
             clock: Clock::Realtime,
+            max_record_bytes: 4096,
         };
         let rings = RingFile::in_memory(Layout::new(65_536, 65_536), &birth).unwrap();
         Self { dir, rings }

@@ -17,72 +17,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE};
 use super::mapping::Mapping;
 use super::queue::{Control, Position, Ring};
 use crate::clock::{Calibration, Clock};
 
-const MAGIC: &[u8; 8] = b"lbrings1";
-const PAGE: usize = 4096;
-const STATE: usize = PAGE;
-const CONTROLS: usize = 2 * PAGE;
-/// Bytes for contexts; what does not fit travels in the frames.
-const CONTEXT_BYTES: usize = 64 * 1024;
-const HEADER_FIXED: usize = 96;
-const MAX_RINGS: u64 = 4096;
-
 /// Names a file: device and inode.
 pub(crate) type FileId = (u64, u64);
-
-/// Where each part of a ring file lies; follows from two numbers.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Layout {
-    ring_bytes: u64,
-    rings: u64,
-}
-
-impl Layout {
-    /// Rings of `ring_bytes`, as many as `total_bytes` holds, at least one.
-    pub(crate) fn new(ring_bytes: u64, total_bytes: u64) -> Self {
-        let ring_bytes = ring_bytes.max(PAGE as u64).next_power_of_two();
-        Self { ring_bytes, rings: (total_bytes / ring_bytes).clamp(1, MAX_RINGS) }
-    }
-
-    fn read(ring_bytes: u64, rings: u64) -> Option<Self> {
-        let sound = ring_bytes.is_power_of_two()
-            && (PAGE as u64..=1 << 40).contains(&ring_bytes)
-            && (1..=MAX_RINGS).contains(&rings);
-        sound.then_some(Self { ring_bytes, rings })
-    }
-
-    pub(crate) fn ring_bytes(&self) -> u64 {
-        self.ring_bytes
-    }
-
-    /// How many rings there can be.
-    pub(crate) fn rings(&self) -> usize {
-        usize::try_from(self.rings).unwrap_or(1)
-    }
-
-    fn contexts(&self) -> usize {
-        (CONTROLS + self.rings() * size_of::<Control>()).next_multiple_of(PAGE)
-    }
-
-    fn data(&self) -> usize {
-        self.contexts() + CONTEXT_BYTES
-    }
-
-    fn ring(&self, index: usize) -> usize {
-        self.data() + index * self.ring_len()
-    }
-
-    fn ring_len(&self) -> usize {
-        usize::try_from(self.ring_bytes).unwrap_or(PAGE)
-    }
-
-    fn total(&self) -> usize {
-        self.ring(self.rings())
-    }
-}
 
 /// Counters of a process in its ring file, so that `lb status` can read them.
 #[derive(Clone, Copy, Debug)]
@@ -103,12 +44,7 @@ const CALIBRATIONS: usize = STATE + 256;
 /// A ring file, mapped. Dropping it unmaps and unlocks; it removes nothing.
 pub(crate) struct RingFile {
     map: Mapping,
-    layout: Layout,
-    id: u64,
-    clock: Clock,
-    checked: bool,
-    boot_id: [u8; 16],
-    pid: u32,
+    header: Header,
     backing: Option<Backing>,
 }
 
@@ -119,29 +55,11 @@ struct Backing {
     file_id: FileId,
 }
 
-/// What a new ring file is told about its world.
-#[derive(Clone, Debug)]
-pub(crate) struct Birth<'a> {
-    pub(crate) id: u64,
-    pub(crate) boot_id: [u8; 16],
-    pub(crate) log_path: &'a Path,
-    pub(crate) clock: Clock,
-}
-
 impl RingFile {
     /// Rings in plain memory: nothing survives the process.
     pub(crate) fn in_memory(layout: Layout, birth: &Birth<'_>) -> io::Result<Self> {
         let map = Mapping::anonymous(layout.total())?;
-        let this = Self {
-            map,
-            layout,
-            id: birth.id,
-            clock: birth.clock,
-            checked: false,
-            boot_id: birth.boot_id,
-            pid: std::process::id(),
-            backing: None,
-        };
+        let this = Self { map, header: Header::new(layout, birth, false), backing: None };
         this.counter_at(RINGS_USED).store(1, Ordering::Release);
         Ok(this)
     }
@@ -178,15 +96,13 @@ impl RingFile {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.set_len(layout.total() as u64)?;
         allocate(&file, 0, layout.ring(1))?;
-        let header = header(layout, birth, checked)?;
-        file.write_all_at(&header, 0)?;
+        let header = Header::new(layout, birth, checked);
+        file.write_all_at(&header.encode(birth.log_path)?, 0)?;
         let metadata = file.metadata()?;
         let map = Mapping::of_file(&file, layout.total())?;
         let file_id = (metadata.dev(), metadata.ino());
         let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
-        let Birth { id, boot_id, clock, .. } = *birth;
-        let pid = std::process::id();
-        let this = Self { map, layout, id, clock, checked, boot_id, pid, backing };
+        let this = Self { map, header, backing };
         this.counter_at(RINGS_USED).store(1, Ordering::Release);
         Ok(this)
     }
@@ -194,34 +110,23 @@ impl RingFile {
     /// Maps the ring file of another process. The caller has made sure that it is dead, or
     /// only looks at counters. Every number in it is checked.
     pub(crate) fn open(file: File, path: &Path) -> io::Result<Self> {
-        let damaged = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let metadata = file.metadata()?;
-        let mut header = [0u8; PAGE];
-        file.read_exact_at(&mut header, 0)?;
-        let stored = u32::from_le_bytes(header[PAGE - 4..].try_into().unwrap_or_default());
-        if !header.starts_with(MAGIC) || crc32fast::hash(&header[..PAGE - 4]) != stored {
-            return Err(damaged("not a ring file, or its header is damaged"));
+        let mut page = [0u8; PAGE];
+        file.read_exact_at(&mut page, 0)?;
+        let header = Header::decode(&page)?;
+        let total = header.layout.total();
+        if metadata.len() < total as u64 {
+            let what = "a ring file that is shorter than it says";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let number =
-            |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap_or_default());
-        let layout = Layout::read(number(16), number(24))
-            .ok_or_else(|| damaged("a ring file with an impossible layout"))?;
-        if metadata.len() < layout.total() as u64 {
-            return Err(damaged("a ring file that is shorter than it says"));
-        }
-        let map = Mapping::of_file(&file, layout.total())?;
-        let clock = if header[32] == 1 { Clock::Counter } else { Clock::Realtime };
-        let checked = header[33] == 1;
-        let id = number(8);
+        let map = Mapping::of_file(&file, total)?;
         let file_id = (metadata.dev(), metadata.ino());
-        let boot_id = header[40..56].try_into().unwrap_or_default();
         let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
-        let pid = u32::from_le_bytes(header[36..40].try_into().unwrap_or_default());
-        Ok(Self { map, layout, id, clock, checked, boot_id, pid, backing })
+        Ok(Self { map, header, backing })
     }
 
     pub(crate) fn id(&self) -> u64 {
-        self.id
+        self.header.id
     }
 
     /// Device and inode; `None` in plain memory.
@@ -230,32 +135,42 @@ impl RingFile {
     }
 
     pub(crate) fn boot_id(&self) -> [u8; 16] {
-        self.boot_id
+        self.header.boot_id
     }
 
     /// The process that made it, as it named itself.
     pub(crate) fn pid(&self) -> Option<u32> {
-        (self.pid != 0).then_some(self.pid)
+        (self.header.pid != 0).then_some(self.header.pid)
+    }
+
+    /// The longest line that its process would write, in bytes.
+    pub(crate) fn max_record_bytes(&self) -> usize {
+        usize::try_from(self.header.max_record_bytes).unwrap_or(usize::MAX)
     }
 
     pub(crate) fn layout(&self) -> Layout {
-        self.layout
+        self.header.layout
     }
 
     /// Whether frames bear checksums.
     pub(crate) fn checked(&self) -> bool {
-        self.checked
+        self.header.checked
     }
 
     /// Adds a ring and returns its index; `None` when there are as many as there can be, or no
     /// memory is left for it. Not to be called by two threads at once.
     pub(crate) fn add_ring(&self) -> Option<usize> {
         let index = self.rings_used();
-        if index >= self.layout.rings() {
+        if index >= self.header.layout.rings() {
             return None;
         }
         if let Some(backing) = &self.backing {
-            allocate(&backing.file, self.layout.ring(index), self.layout.ring(index + 1)).ok()?;
+            allocate(
+                &backing.file,
+                self.header.layout.ring(index),
+                self.header.layout.ring(index + 1),
+            )
+            .ok()?;
         }
         self.counter_at(RINGS_USED).store(index as u64 + 1, Ordering::Release);
         Some(index)
@@ -263,14 +178,14 @@ impl RingFile {
 
     pub(crate) fn rings_used(&self) -> usize {
         let used = self.counter_at(RINGS_USED).load(Ordering::Acquire);
-        usize::try_from(used).map_or(0, |used| used.min(self.layout.rings()))
+        usize::try_from(used).map_or(0, |used| used.min(self.header.layout.rings()))
     }
 
     /// The ring of an index below [`Layout::rings`].
     pub(crate) fn ring(&self, index: usize) -> Ring<'_> {
         let control = self.map.control(CONTROLS + index * size_of::<Control>());
-        let data = self.map.range(self.layout.ring(index), self.layout.ring_len());
-        Ring::new(control, data, self.layout.ring_bytes)
+        let data = self.map.range(self.header.layout.ring(index), self.header.layout.ring_len());
+        Ring::new(control, data, self.header.layout.ring_bytes())
     }
 
     /// All rings in use.
@@ -315,7 +230,7 @@ impl RingFile {
         if end > CONTEXT_BYTES {
             return false;
         }
-        let place = self.layout.contexts() + at;
+        let place = self.header.layout.contexts() + at;
         self.map.write(place, &json_len.to_le_bytes());
         self.map.write(place + 4, &id.to_le_bytes());
         self.map.write(place + 8, json);
@@ -332,7 +247,7 @@ impl RingFile {
     pub(crate) fn contexts(&self) -> Vec<(u32, Vec<u8>)> {
         let len = self.counter_at(CONTEXTS_LEN).load(Ordering::Acquire);
         let len = usize::try_from(len).map_or(0, |len| len.min(CONTEXT_BYTES));
-        let bytes = self.map.read(self.layout.contexts(), len);
+        let bytes = self.map.read(self.header.layout.contexts(), len);
         let mut rest = bytes.as_slice();
         let mut found = Vec::new();
         while let Some((head, body)) = rest.split_at_checked(8) {
@@ -362,7 +277,7 @@ impl RingFile {
 
     /// The last calibration that was published.
     pub(crate) fn calibration(&self) -> Calibration {
-        if self.clock == Clock::Realtime {
+        if self.header.clock == Clock::Realtime {
             return Calibration::IDENTITY;
         }
         let turn = self.counter_at(CALIBRATIONS).load(Ordering::Acquire);
@@ -383,31 +298,6 @@ impl RingFile {
             let _ = std::fs::remove_file(&backing.path);
         }
     }
-}
-
-fn header(layout: Layout, birth: &Birth<'_>, checked: bool) -> io::Result<Vec<u8>> {
-    use std::os::unix::ffi::OsStrExt;
-    let path = birth.log_path.as_os_str().as_bytes();
-    let mut page = vec![0; PAGE];
-    let room = PAGE - 4 - HEADER_FIXED;
-    let Some(path_place) =
-        page[HEADER_FIXED..].get_mut(..path.len()).filter(|_| path.len() <= room)
-    else {
-        return Err(io::Error::other("the log's path is too long for a ring file's header"));
-    };
-    path_place.copy_from_slice(path);
-    page[..8].copy_from_slice(MAGIC);
-    page[8..16].copy_from_slice(&birth.id.to_le_bytes());
-    page[16..24].copy_from_slice(&layout.ring_bytes.to_le_bytes());
-    page[24..32].copy_from_slice(&layout.rings.to_le_bytes());
-    page[32] = u8::from(birth.clock == Clock::Counter);
-    page[33] = u8::from(checked);
-    page[36..40].copy_from_slice(&std::process::id().to_le_bytes());
-    page[40..56].copy_from_slice(&birth.boot_id);
-    page[56..64].copy_from_slice(&(path.len() as u64).to_le_bytes());
-    let sum = crc32fast::hash(&page[..PAGE - 4]);
-    page[PAGE - 4..].copy_from_slice(&sum.to_le_bytes());
-    Ok(page)
 }
 
 /// Takes real blocks for a range of the file: a write to a mapped page without one would be a
@@ -437,7 +327,13 @@ mod tests {
     use super::*;
 
     fn birth() -> Birth<'static> {
-        Birth { id: 7, boot_id: [3; 16], log_path: Path::new("/x/a.jsonl"), clock: Clock::Counter }
+        Birth {
+            id: 7,
+            boot_id: [3; 16],
+            log_path: Path::new("/x/a.jsonl"),
+            clock: Clock::Counter,
+            max_record_bytes: 4096,
+        }
     }
 
     #[test]

@@ -4,10 +4,12 @@
 #![allow(unsafe_code)]
 
 mod file;
+mod header;
 mod mapping;
 mod queue;
 mod rings;
 
-pub(crate) use file::{Birth, Counter, FileId, Layout, RingFile};
+pub(crate) use file::{Counter, FileId, RingFile};
+pub(crate) use header::{Birth, Layout};
 pub(crate) use queue::{Full, Position, Ring, Step};
 pub(crate) use rings::{Refused, Rings, Turn};

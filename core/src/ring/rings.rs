@@ -227,7 +227,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::clock::Clock;
-    use crate::ring::file::{Birth, Layout};
+    use crate::ring::header::{Birth, Layout};
     use std::path::Path;
 
     fn rings(count: u64) -> Arc<Rings> {
@@ -236,6 +236,7 @@ mod tests {
             boot_id: [0; 16],
             log_path: Path::new("/x.jsonl"),
             clock: Clock::Realtime,
+            max_record_bytes: 4096,
         };
         let layout = Layout::new(65_536, 65_536 * count);
         Rings::new(RingFile::in_memory(layout, &birth).unwrap())

@@ -1,0 +1,374 @@
+//! The way in: from a call to a frame in the calling thread's ring.
+//!
+//! In the steady state nothing here allocates, takes a lock or makes a system call.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crate::clock::Clock;
+use crate::config::{Config, OnFull};
+use crate::contexts::{Contexts, INVALID, Reference};
+use crate::error::{Error, Result};
+use crate::frame::{
+    Entry, FLAG_GIVEN_TIME, FLAG_TRUNCATED, FRAME_HEADER, Head, Next, Tags, append_tag, check, cut,
+    frame_size, next_entry, tag_size, write_header, write_tag,
+};
+use crate::record::{Level, TagValue};
+use crate::ring::{Counter, Full, Refused, Rings, Turn};
+use crate::sys::fork_marker;
+use crate::writer::Signals;
+
+/// A record as a caller has it. Everything is borrowed for the call.
+#[derive(Clone, Copy)]
+pub struct Record<'a, T: ?Sized> {
+    /// Id of the context, 0 for the logger's own.
+    pub context: u32,
+    /// Severity.
+    pub level: Level,
+    /// Nanoseconds since 1970; `None` for now.
+    pub timestamp_ns: Option<i64>,
+    /// Any bytes.
+    pub message: &'a [u8],
+    /// Tags; of equal keys the last wins.
+    pub tags: &'a T,
+}
+
+/// Tags as a caller has them.
+pub trait TagList {
+    /// Calls `each` with every tag, in order, until it says false.
+    fn visit(&self, each: &mut dyn FnMut(&[u8], TagValue<'_>) -> bool);
+}
+
+impl TagList for [(&[u8], TagValue<'_>)] {
+    fn visit(&self, each: &mut dyn FnMut(&[u8], TagValue<'_>) -> bool) {
+        for (key, value) in self {
+            if !each(key, *value) {
+                return;
+            }
+        }
+    }
+}
+
+/// What became of the entries of a batch.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct BatchResult {
+    /// Entries that will be in the file.
+    pub accepted: u64,
+    /// Entries that found their ring full.
+    pub dropped: u64,
+    /// Entries that were refused.
+    pub rejected: u64,
+}
+
+/// What callers need of an open logger. Everything may be called from any thread at once.
+pub(crate) struct Intake {
+    pub(crate) rings: Arc<Rings>,
+    pub(crate) signals: Arc<Signals>,
+    pub(crate) contexts: Contexts,
+    clock: Clock,
+    min_level: Level,
+    on_full: OnFull,
+    full_timeout: Duration,
+    max_record_bytes: usize,
+    /// Most bytes of a frame: a quarter of a ring.
+    max_frame: usize,
+    checked: bool,
+    marker: &'static AtomicU8,
+    /// 1 + the writer's append count when a caller last waited in vain.
+    stalled_at: AtomicU64,
+}
+
+impl Intake {
+    pub(crate) fn new(
+        rings: Arc<Rings>,
+        signals: Arc<Signals>,
+        contexts: Contexts,
+        clock: Clock,
+        config: &Config,
+    ) -> Self {
+        let quarter = rings.file().layout().ring_bytes() / 4;
+        Self {
+            clock,
+            min_level: config.min_level,
+            on_full: config.ring.on_full,
+            full_timeout: config.ring.full_timeout,
+            max_record_bytes: config.max_record_bytes,
+            max_frame: usize::try_from(quarter).unwrap_or(usize::MAX) & !7,
+            checked: rings.file().checked(),
+            marker: fork_marker(),
+            stalled_at: AtomicU64::new(0),
+            rings,
+            signals,
+            contexts,
+        }
+    }
+
+    /// Fails in a forked child, where the threads and locks of the parent are not.
+    #[inline]
+    pub(crate) fn check_process(&self) -> Result<()> {
+        if self.marker.load(Ordering::Relaxed) == 0 { Err(Error::Forked) } else { Ok(()) }
+    }
+
+    /// Logs one record. It is accepted when this returns `Ok`: from then on it is safe from a
+    /// crash of the process (unless the rings are in plain memory).
+    ///
+    /// # Errors
+    /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
+    /// [`Error::Closed`] and [`Error::Forked`] are not.
+    #[inline]
+    pub(crate) fn log<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
+        if record.level < self.min_level {
+            return Ok(());
+        }
+        let Some(reference) = self.contexts.reference(record.context) else {
+            return Err(self.reject(unknown_context(record.context)));
+        };
+        let mut tags_len = 0;
+        record.tags.visit(&mut |key, value| {
+            tags_len += tag_size(key, value);
+            true
+        });
+        let frame = Draft {
+            head: self.head(record.context, record.level, record.timestamp_ns),
+            message: record.message,
+            tags_len,
+            reference: &reference,
+        };
+        if frame.size() > self.max_frame || record.message.len() > self.max_record_bytes {
+            return self.log_cut(record, &reference);
+        }
+        self.offer(&frame, |mut out| {
+            record.tags.visit(&mut |key, value| {
+                match write_tag(std::mem::take(&mut out), key, value) {
+                    Some(rest) => out = rest,
+                    None => return false,
+                }
+                true
+            });
+        })
+    }
+
+    /// A record that is too large for a frame, made smaller. Allocates; such records are rare.
+    #[cold]
+    fn log_cut<T: TagList + ?Sized>(
+        &self,
+        record: &Record<'_, T>,
+        reference: &Reference,
+    ) -> Result<()> {
+        let mut tags = Vec::new();
+        record.tags.visit(&mut |key, value| {
+            append_tag(&mut tags, key, value);
+            true
+        });
+        let mut head = self.head(record.context, record.level, record.timestamp_ns);
+        self.offer_cut(&mut head, record.message, &tags, reference)
+    }
+
+    #[cold]
+    fn offer_cut(
+        &self,
+        head: &mut Head,
+        message: &[u8],
+        tags: &[u8],
+        reference: &Reference,
+    ) -> Result<()> {
+        head.flags |= FLAG_TRUNCATED;
+        let fixed = frame_size(0, 0, inlined(reference).len()) + 8;
+        let limit = self.max_frame.saturating_sub(fixed).min(self.max_record_bytes);
+        let small = cut(message, Tags::new(tags), limit);
+        let frame =
+            Draft { head: *head, message: small.message, tags_len: small.tags.len(), reference };
+        self.offer(&frame, |out| out[..small.tags.len()].copy_from_slice(&small.tags))
+    }
+
+    #[inline]
+    fn head(&self, context: u32, level: Level, timestamp_ns: Option<i64>) -> Head {
+        match timestamp_ns {
+            None => Head { stamp: self.clock.stamp(), context, level, flags: 0 },
+            Some(ns) => Head { stamp: ns.cast_unsigned(), context, level, flags: FLAG_GIVEN_TIME },
+        }
+    }
+
+    /// Pushes a frame, waiting for room where the configuration says so.
+    #[inline]
+    fn offer(&self, frame: &Draft<'_>, tags: impl Fn(&mut [u8])) -> Result<()> {
+        let mut turn = self.enter()?;
+        if self.push(&mut turn, frame, &tags).is_ok() {
+            return Ok(());
+        }
+        drop(turn);
+        self.push_when_there_is_room(frame, &tags)
+    }
+
+    #[inline]
+    fn enter(&self) -> Result<Turn<'_>> {
+        self.check_process()?;
+        self.rings.enter().map_err(|refused| match refused {
+            Refused::Closed => Error::Closed,
+            Refused::Nested => {
+                self.count(Counter::Rejected, 1);
+                Error::Nested
+            }
+        })
+    }
+
+    #[inline]
+    fn push(
+        &self,
+        turn: &mut Turn<'_>,
+        frame: &Draft<'_>,
+        tags: impl Fn(&mut [u8]),
+    ) -> std::result::Result<(), Full> {
+        let size = frame.size();
+        let more_than_half = turn.push(size, |out| frame.write(out, self.checked, tags))?;
+        if more_than_half {
+            self.signals.wake();
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn push_when_there_is_room(&self, frame: &Draft<'_>, tags: impl Fn(&mut [u8])) -> Result<()> {
+        let appends = self.signals.appends();
+        let stalled = self.stalled_at.load(Ordering::Relaxed) == appends + 1;
+        if self.on_full == OnFull::Wait && !stalled {
+            let deadline = Instant::now() + self.full_timeout;
+            let mut pause = Duration::from_micros(20);
+            while Instant::now() < deadline {
+                self.signals.wake();
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(Duration::from_millis(1));
+                if self.push(&mut self.enter()?, frame, &tags).is_ok() {
+                    return Ok(());
+                }
+            }
+            self.stalled_at.store(self.signals.appends() + 1, Ordering::Relaxed);
+        }
+        self.signals.wake();
+        self.count(Counter::Dropped, 1);
+        Err(Error::Dropped)
+    }
+
+    /// Logs the entries of a batch, in order (see `frame.rs` for its form). An entry that cannot
+    /// be understood is rejected and counted; the others are not touched.
+    pub(crate) fn push_batch(&self, batch: &[u8]) -> (BatchResult, Result<()>) {
+        let mut result = BatchResult::default();
+        let mut outcome = Ok(());
+        let mut rest = batch;
+        loop {
+            let (done, next) = match next_entry(rest) {
+                Next::End => return (result, outcome),
+                Next::Lost => {
+                    result.rejected += 1;
+                    let text = "an entry of the batch has an impossible size: the rest of the \
+                                batch cannot be read";
+                    let rejected = self.reject(text.into());
+                    return (result, Err(Error::Argument(rejected.to_string())));
+                }
+                Next::Malformed(why, next) => {
+                    (Err(self.reject(format!("an entry of the batch: {why}"))), next)
+                }
+                Next::Entry(entry, next) => (self.push_entry(&entry), next),
+            };
+            rest = next;
+            match done {
+                Ok(()) => result.accepted += 1,
+                Err(error @ (Error::Closed | Error::Forked)) => return (result, Err(error)),
+                Err(Error::Dropped) => {
+                    result.dropped += 1;
+                    outcome = outcome.and(Err(Error::Dropped));
+                }
+                Err(error) => {
+                    result.rejected += 1;
+                    outcome = outcome.and(Err(error));
+                }
+            }
+        }
+    }
+
+    fn push_entry(&self, entry: &Entry<'_>) -> Result<()> {
+        if entry.level < self.min_level {
+            return Ok(());
+        }
+        let Some(reference) = self.contexts.reference(entry.context) else {
+            return Err(self.reject(unknown_context(entry.context)));
+        };
+        let mut head = self.head(entry.context, entry.level, entry.timestamp_ns);
+        let frame = Draft {
+            head,
+            message: entry.message,
+            tags_len: entry.tags.len(),
+            reference: &reference,
+        };
+        if frame.size() > self.max_frame || entry.message.len() > self.max_record_bytes {
+            return self.offer_cut(&mut head, entry.message, entry.tags, &reference);
+        }
+        self.offer(&frame, |out| out[..entry.tags.len()].copy_from_slice(entry.tags))
+    }
+
+    /// Counts a record as rejected, and says why.
+    #[cold]
+    pub(crate) fn reject(&self, why: String) -> Error {
+        self.count(Counter::Rejected, 1);
+        Error::Rejected(why)
+    }
+
+    fn count(&self, counter: Counter, by: u64) {
+        self.rings.file().count(counter, by);
+    }
+}
+
+/// A frame before it is in a ring.
+struct Draft<'a> {
+    head: Head,
+    message: &'a [u8],
+    tags_len: usize,
+    reference: &'a Reference,
+}
+
+fn inlined(reference: &Reference) -> &[u8] {
+    match reference {
+        Reference::Stored => &[],
+        Reference::Inlined(json) => json,
+    }
+}
+
+impl Draft<'_> {
+    #[inline]
+    fn size(&self) -> usize {
+        frame_size(self.message.len(), self.tags_len, inlined(self.reference).len())
+    }
+
+    /// Writes the frame over all of `out`, which is as long as [`Draft::size`] says.
+    #[inline]
+    fn write(&self, out: &mut [u8], checked: bool, tags: impl Fn(&mut [u8])) {
+        let context = inlined(self.reference);
+        let narrow = |len: usize| u32::try_from(len).unwrap_or(0);
+        let size = narrow(out.len());
+        if let Some((header, body)) = out.split_first_chunk_mut::<FRAME_HEADER>() {
+            let inline_len = u16::try_from(context.len()).unwrap_or(0);
+            let message_len = narrow(self.message.len());
+            write_header(header, size, self.head, message_len, narrow(self.tags_len), inline_len);
+            let (message, rest) = body.split_at_mut(self.message.len());
+            message.copy_from_slice(self.message);
+            let (tags_place, rest) = rest.split_at_mut(self.tags_len);
+            if self.tags_len > 0 {
+                tags(tags_place);
+            }
+            rest[..context.len()].copy_from_slice(context);
+        }
+        if checked {
+            let sum = check(out);
+            out[4..8].copy_from_slice(&sum.to_le_bytes());
+        }
+    }
+}
+
+fn unknown_context(id: u32) -> String {
+    if id == INVALID {
+        "the record's own identity is impossible".into()
+    } else {
+        format!("no context has the id {id}")
+    }
+}
