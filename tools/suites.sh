@@ -11,6 +11,7 @@
 set -eu -o pipefail
 
 cd "$(dirname "$0")/.."
+readonly root=$PWD
 readonly make=${MAKE_PROGRAM:-make}
 readonly logs=build/logs
 readonly bin=build/bin python=build/venv/bin/python
@@ -51,13 +52,13 @@ count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$PWD/../build/.pytest_cache")
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache")
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
 suite_demo() {
   need build/k6 build/bin/target build/.stamps/venv
-  "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir="$PWD/build/.pytest_cache" examples/demo
+  "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir="$root/build/.pytest_cache" examples/demo
 }
 count_demo() { count_python; }
 

@@ -57,6 +57,9 @@ export LB_OUTPUT_DIR=$output_dir LB_RUN_ID=$run_id
 echo "\$ LB_RUN_ID=$run_id k6 run --quiet --out lb-loki script.js"
 status=0
 (cd "$here" && exec "$root/build/k6" run --quiet --out lb-loki script.js) || status=$?
+# 105: k6 was interrupted, and so are we. Whether bash runs the trap behind a child that has ended
+# in good order is not certain.
+if [ "$status" = 105 ]; then exit 130; fi
 # 99: a threshold was missed, which this script is meant to show.
 if [ "$status" != 99 ] && [ "$status" != 0 ]; then
   echo "demo: k6 ended with exit code $status" >&2
