@@ -30,6 +30,8 @@ pub(super) fn read(explicit: Option<&str>, around: &Surroundings) -> Result<Opti
         match text(&path) {
             Ok(text) => return values(&path, &text).map(|values| Some((path, values))),
             Err((ErrorKind::NotFound | ErrorKind::NotADirectory, _)) => {}
+            // A folder that may not be entered: nobody meant a file in there for us.
+            Err((ErrorKind::PermissionDenied, _)) if path.symlink_metadata().is_err() => {}
             Err((_, why)) => return Err(format!("{}: {why}", path.display())),
         }
     }

@@ -44,7 +44,8 @@ impl Values {
             Ok(value) => {
                 self.given.insert(key.name, Given { value, source: source.to_owned() });
             }
-            Err(why) if source == key.variable() => self.mistake(source, why),
+            // A variable's name says which key it is.
+            Err(why) if is_variable(source) => self.mistake(source, why),
             Err(why) => self.mistake(source, format!("{}: {why}", key.name)),
         }
     }
@@ -95,7 +96,7 @@ impl Values {
                 Value::String(text) if style.text => key.kind.parse(text),
                 _ => key.kind.check(value),
             };
-            self.put(key, checked, source);
+            self.put(key, checked, if style.env_prefix.is_some() { &path } else { source });
         }
     }
 
@@ -144,6 +145,11 @@ impl Values {
 
 /// What `source` says of a value that nobody set.
 pub(super) const DEFAULT: &str = "default";
+
+fn is_variable(source: &str) -> bool {
+    let in_name = |byte: u8| byte == b'_' || byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    source.contains("LB_") && source.bytes().all(in_name)
+}
 
 fn lookup(name: &str, style: Style<'_>) -> Option<&'static Key> {
     if let Some(prefix) = style.env_prefix {

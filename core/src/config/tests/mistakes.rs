@@ -115,7 +115,7 @@ fn mistakes_in_the_environment() {
     assert_eq!(
         world.mistakes(""),
         [
-            "LB_RUN_REPETITION: repetition: expected a whole number from 1 to 9223372036854775807, found \"none\""
+            "LB_RUN_REPETITION: expected a whole number from 1 to 9223372036854775807, found \"none\""
         ]
     );
     let mut world = World::new(&[]);
@@ -193,4 +193,13 @@ fn all_mistakes_of_all_sources_at_once() {
             "argument: workload: expected text of 1 to 1024 bytes, found \"\"".to_owned(),
         ]
     );
+}
+
+#[test]
+fn a_mistake_in_a_layer_of_variables_names_the_variable() {
+    let json = r#"{"layers": [{"source": "K6_LB_ environment", "rank": "argument", "text": true,
+        "block": "k6", "env_prefix": "K6_LB_", "values": {"K6_LB_SAMPLES": "all"}}]}"#;
+    let mistakes = World::new(&[]).mistakes(json);
+    assert_eq!(mistakes.len(), 1);
+    assert!(mistakes[0].starts_with("K6_LB_SAMPLES: expected one of"), "{}", mistakes[0]);
 }

@@ -139,8 +139,8 @@ fn layers_in_the_words_of_k6() {
     ]}"#;
     let config = World::new(&[]).config(json);
     for (key, value, source) in [
-        ("k6.samples", json!("raw"), "K6_LB_ environment"),
-        ("ring_bytes", json!(2 << 20), "K6_LB_ environment"),
+        ("k6.samples", json!("raw"), "K6_LB_SAMPLES"),
+        ("ring_bytes", json!(2 << 20), "K6_LB_RING_BYTES"),
         ("k6.flush_interval", json!(1000), "--out"),
         ("k6.metrics_allow", json!(["a", "b"]), "--out"),
         ("loki.endpoint", json!("http://l"), "--out"),
