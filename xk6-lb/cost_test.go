@@ -1,6 +1,8 @@
 package lb
 
 import (
+	"fmt"
+	"strconv"
 	"testing"
 	"time"
 
@@ -85,4 +87,40 @@ func BenchmarkRequest(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(all)), "ns/request")
 	b.StopTimer()
 	x.stop(nil)
+}
+
+// Each request has a name of its own, the worst that a script can do to a cache.
+func BenchmarkRequestOfNewName(b *testing.B) {
+	x := started(b, nil, nil)
+	x.core.Discard = true
+	const requests = 1000
+	all := make([]metrics.SampleContainer, requests)
+	b.ReportAllocs()
+	for i := range b.N {
+		b.StopTimer()
+		for j := range all {
+			name := fmt.Sprint("http://127.0.0.1:8080/items/", i*requests+j)
+			all[j] = x.trail(x.runTagged("name", name, "url", name, "method", "GET", "status", "200", "proto", "HTTP/1.1"), nil, true, false)
+		}
+		b.StartTimer()
+		x.send(all...)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*requests), "ns/request")
+	b.StopTimer()
+	x.stop(nil)
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	b := started(t, nil, map[string]any{"k6.summary_max_series": 10})
+	b.core.Discard = true
+	const sets = 3 * cacheGeneration
+	for i := range sets {
+		b.out.AddMetricSamples([]metrics.SampleContainer{b.sample(b.builtin.VUs, 1, b.runTagged("n", strconv.Itoa(i)), nil)})
+	}
+	b.flush()
+	cache := b.out.pipeline.tags
+	if held := len(cache.young) + len(cache.old); held > 2*cacheGeneration || held < cacheGeneration {
+		t.Errorf("%d entries", held)
+	}
+	b.stop(nil)
 }

@@ -106,7 +106,7 @@ func (p *pipeline) feedTrail(entry *tagEntry, samples []metrics.Sample) {
 	}
 	if entry.httpSeries == nil {
 		entry.httpSeries = &httpSeries{}
-		name, named := entry.tags["name"]
+		name, named := entry.name()
 		for i, info := range p.http.infos {
 			if info.allowed {
 				entry.httpSeries[i] = p.series.find(info, entry.id, name, named)

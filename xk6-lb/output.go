@@ -346,7 +346,7 @@ func closingLine(path string, stats core.Stats, lost losses) string {
 
 // writeThrough puts a log line into the file before it returns: before Start and after Stop k6 may exit at any moment.
 func (o *Output) writeThrough(line logLine) {
-	timeout := o.settings.stopTimeout
+	timeout := max(o.settings.stopTimeout, closeTimeout)
 	if o.stuck.Load() {
 		// One long wait is enough: k6 may have a hundred lines more.
 		timeout = stuckTimeout
@@ -381,7 +381,7 @@ func (o *Output) writeLine(line *logLine) error {
 	}
 	line.write(o.session, &o.direct)
 	o.session.push(&o.direct)
-	return o.session.logger.Flush(o.settings.stopTimeout)
+	return o.session.logger.Flush(max(o.settings.stopTimeout, closeTimeout))
 }
 
 // sayBroken tells, once, that log lines are lost where the logger itself cannot be used any more.

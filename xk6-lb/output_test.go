@@ -121,10 +121,10 @@ func TestRefusedConfigurationEndsNew(t *testing.T) {
 }
 
 func TestClosingLineAndRunEnd(t *testing.T) {
-	b := started(t, nil, map[string]any{"k6.buffer_samples": 2})
+	b := started(t, nil, map[string]any{"k6.buffer_samples": 10})
 	b.out.AddMetricSamples([]metrics.SampleContainer{
 		b.sample(b.builtin.VUs, 1, b.tags(), nil), b.sample(b.builtin.VUs, 1, b.tags(), nil),
-		b.sample(b.builtin.VUs, 1, b.tags(), nil), b.trail(b.tags(), nil, true, true),
+		b.trail(b.tags(), nil, true, true), b.sample(b.builtin.VUs, 1, b.tags(), nil),
 	})
 	testError := errext.WithAbortReasonIfNone(
 		errext.WithExitCodeIfNone(errors.New("thresholds crossed"), exitcodes.ThresholdsHaveFailed), errext.AbortedByThresholdsAfterTestEnd)

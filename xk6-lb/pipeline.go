@@ -180,7 +180,7 @@ func (p *pipeline) feed(entry *tagEntry, info *metricInfo, value float64) {
 	}
 	name, named := "", false
 	if info.isHTTP {
-		name, named = entry.tags["name"]
+		name, named = entry.name()
 	}
 	found := p.series.find(info, entry.id, name, named)
 	entry.series = append(entry.series, metricSeries{info, found})

@@ -13,36 +13,33 @@ type sampleBuffer struct {
 	mu     sync.Mutex
 	slices [][]metrics.SampleContainer
 	spare  [][]metrics.SampleContainer
-	// held and limit count containers: a request with its nine samples is one.
+	// held, limit and dropped count samples.
 	held, limit int
 	closed      bool
-	// dropped counts samples.
-	dropped uint64
+	dropped     uint64
 }
 
-// add keeps the containers, or as many as there is room for.
+// add keeps the containers, or the first of them that there is room for.
 func (b *sampleBuffer) add(containers []metrics.SampleContainer) {
 	if len(containers) == 0 {
 		return
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	room := b.limit - b.held
-	if b.closed {
-		room = 0
-	}
-	if room < len(containers) {
-		room = max(room, 0)
-		for _, lost := range containers[room:] {
-			b.dropped += uint64(sampleCount(lost))
+	kept := 0
+	for ; kept < len(containers) && !b.closed; kept++ {
+		count := sampleCount(containers[kept])
+		if b.held+count > b.limit {
+			break
 		}
-		containers = containers[:room]
-		if len(containers) == 0 {
-			return
-		}
+		b.held += count
 	}
-	b.held += len(containers)
-	b.slices = append(b.slices, containers)
+	for _, lost := range containers[kept:] {
+		b.dropped += uint64(sampleCount(lost))
+	}
+	if kept > 0 {
+		b.slices = append(b.slices, containers[:kept])
+	}
 }
 
 // take empties the buffer. What it returned before is used again for the next but one flush.

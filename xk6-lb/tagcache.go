@@ -23,7 +23,7 @@ type tagCache struct {
 }
 
 // cacheGeneration bounds a generation: an entry of an HTTP request is about 1 KiB.
-const cacheGeneration = 1 << 15
+const cacheGeneration = 1 << 14
 
 func newTagCache(s *session, runTags map[string]string) *tagCache {
 	return &tagCache{session: s, runTags: runTags, young: map[*metrics.TagSet]*tagEntry{}}
@@ -32,7 +32,7 @@ func newTagCache(s *session, runTags map[string]string) *tagCache {
 // tagEntry is what is known of one tag set.
 type tagEntry struct {
 	id                             *identity
-	tags                           map[string]string
+	set                            *metrics.TagSet
 	phase                          phase
 	http, iteration, check, metric encodedTags
 
@@ -70,11 +70,24 @@ func (c *tagCache) entry(set *metrics.TagSet) *tagEntry {
 }
 
 func (c *tagCache) make(set *metrics.TagSet) *tagEntry {
-	tags := map[string]string{}
-	if set != nil {
-		tags = set.Map()
+	tags := tagsOf(set)
+	return &tagEntry{id: c.session.resolve(tags, c.runTags), set: set, phase: phaseOf(tags, c.runTags)}
+}
+
+// tagsOf makes a map; what is kept of a tag set are its encoded forms.
+func tagsOf(set *metrics.TagSet) map[string]string {
+	if set == nil {
+		return nil
 	}
-	return &tagEntry{id: c.session.resolve(tags, c.runTags), tags: tags, phase: phaseOf(tags, c.runTags)}
+	return set.Map()
+}
+
+// name is the request name that k6 or the script gave.
+func (e *tagEntry) name() (string, bool) {
+	if e.set == nil {
+		return "", false
+	}
+	return e.set.Get("name")
 }
 
 // encode makes the tags for one kind of record, the first time they are needed. leading are names that go first.
@@ -83,8 +96,9 @@ func (c *tagCache) encode(e *tagEntry, out *encodedTags, ours names, leading []s
 		return out
 	}
 	out.ready, out.taken = true, names{}
+	tags := tagsOf(e.set)
 	for _, name := range leading {
-		value, ok := e.tags[name]
+		value, ok := tags[name]
 		if !ok {
 			continue
 		}
@@ -95,30 +109,30 @@ func (c *tagCache) encode(e *tagEntry, out *encodedTags, ours names, leading []s
 		}
 		out.head = batch.AppendString(out.head, name, value)
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.tags)) {
-		if slices.Contains(leading, name) || e.saidByIdentity(name) {
+	for _, name := range slices.Sorted(maps.Keys(tags)) {
+		if slices.Contains(leading, name) || e.saidByIdentity(name, tags[name]) {
 			continue
 		}
 		final := ours.rename(name, tagPrefix)
 		out.taken[final] = struct{}{}
-		out.rest = batch.AppendString(out.rest, final, e.tags[name])
+		out.rest = batch.AppendString(out.rest, final, tags[name])
 	}
 	return out
 }
 
 // saidByIdentity tells that a reader finds this tag in a field of the record. The implicit scenario is told by the
 // field's absence.
-func (e *tagEntry) saidByIdentity(name string) bool {
+func (e *tagEntry) saidByIdentity(name, value string) bool {
 	if !slices.Contains(identityTags[:], name) || e.id.invalid {
 		return false
 	}
-	value, said := e.tags[name], *e.id.field(name)
+	said := *e.id.field(name)
 	return value == said || (name == "scenario" && value == implicitScenario && said == "")
 }
 
 func (c *tagCache) httpTags(e *tagEntry) *encodedTags {
 	if !e.http.ready {
-		e.http.message = httpMessage(e.tags)
+		e.http.message = httpMessage(tagsOf(e.set))
 	}
 	return c.encode(e, &e.http, httpNames, httpSystemNames[:])
 }
