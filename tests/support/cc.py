@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,8 +14,24 @@ LIBRARIES = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"]
 
 
 def build(source: Path, to: Path, *, standard: str = "c11", flags: Sequence[str] = ("-O1", "-g")) -> Path:
-    """Compile and link; the compiler's words are the failure's."""
-    command = ["cc", f"-std={standard}", *WARNINGS, *flags, f"-I{HEADER.parent}", str(source), str(STATIC_LIBRARY)]
-    done = subprocess.run([*command, *LIBRARIES, "-o", str(to)], capture_output=True, text=True, check=False)
+    """Compile and link; the compiler's words are the failure's. A standard of C++ compiles as C++."""
+    language = ["c++", "-x", "c++"] if standard.startswith("c++") else ["cc"]
+    command = [*language, f"-std={standard}", *WARNINGS, *flags, f"-I{HEADER.parent}", str(source)]
+    linked = ["-x", "none", str(STATIC_LIBRARY), *LIBRARIES]
+    return compiled([*command, *linked], to)
+
+
+def build_shared(source: Path, to: Path, pkg_config_path: Path) -> Path:
+    """Compile and link as a user of the installed library does, by pkg-config."""
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(pkg_config_path)}
+    asked = ["pkg-config", "--cflags", "--libs", "lb_log"]
+    options = subprocess.run(asked, capture_output=True, text=True, check=True, env=environment).stdout.split()
+    rpath = f"-Wl,-rpath,{pkg_config_path.parent}"
+    return compiled(["cc", "-std=c99", *WARNINGS, str(source), *options, rpath], to)
+
+
+def compiled(command: Sequence[str], to: Path) -> Path:
+    """Run the compiler."""
+    done = subprocess.run([*command, "-o", str(to)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return to
