@@ -51,8 +51,10 @@ static inline double tick_ns(void) {
   return (double)(now - wall) / (double)(ticks() - start);
 }
 
+/* The length is known at run time only, as it is to any logger. */
 struct message {
   char text[MESSAGE + 1];
+  volatile size_t length;
 };
 
 static inline void message_init(struct message *m, unsigned thread) {
@@ -61,6 +63,7 @@ static inline void message_init(struct message *m, unsigned thread) {
   size_t length = strlen(m->text);
   memset(m->text + length, '.', MESSAGE - length);
   m->text[MESSAGE] = 0;
+  m->length = MESSAGE;
 }
 
 static inline void message_number(struct message *m, unsigned thread, uint64_t number) {

@@ -22,7 +22,7 @@ __attribute__((noinline)) static void floor_call(void *state, const struct messa
   uint64_t now = ticks();
   unsigned char *to = warm->buffer + warm->at;
   memcpy(to, &now, sizeof now);
-  memcpy(to + sizeof now, m->text, MESSAGE);
+  memcpy(to + sizeof now, m->text, m->length);
   warm->at = (warm->at + 128) % WARM;
   __asm__ volatile("" ::: "memory");
 }

@@ -21,7 +21,7 @@ static void die_of(const char *what, lb_error *error) {
 static void lb_call(void *state, const struct message *m) {
   lb_record record = {.struct_size = sizeof record, .context = LB_CONTEXT_DEFAULT, .level = LB_LEVEL_INFO};
   record.message.data = m->text;
-  record.message.len = MESSAGE;
+  record.message.len = m->length;
   if (lb_logger_log(state, &record, NULL) != LB_OK) exit(3);
 }
 

@@ -19,7 +19,7 @@ static const char pattern[] =
     "\",\"repetition\":1}";
 
 static void spdlog_call(void *state, const struct message *m) {
-  static_cast<spdlog::logger *>(state)->log(spdlog::level::info, spdlog::string_view_t(m->text, MESSAGE));
+  static_cast<spdlog::logger *>(state)->log(spdlog::level::info, spdlog::string_view_t(m->text, m->length));
 }
 
 int main(int count, char **arguments) {
