@@ -44,4 +44,5 @@ def test_errors(standard: str, folder: Path) -> None:
     program = cc.build(EXAMPLES / "errors.c", folder / "program", standard=standard)
     done = run(program, folder, str(folder))
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert "componnent" in done.stdout and "did you mean component" in done.stdout
+    assert "componnent" in done.stdout
+    assert "did you mean component" in done.stdout
