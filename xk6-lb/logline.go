@@ -229,4 +229,4 @@ func lastWords(entry *logrus.Entry) bool {
 	return entry.Level <= logrus.FatalLevel || (signal && entry.Level <= logrus.ErrorLevel)
 }
 
-const lastWordsTimeout = time.Second
+const lastWordsTimeout = 2 * time.Second

@@ -286,6 +286,8 @@ func (o *Output) StopWithTestError(testError error) error {
 		closing = o.closing
 	}
 	if closing == "" {
+		// Broken off or stuck; if the thread still lives, what comes later is written through all the same.
+		o.thread.do(stuckTimeout, func() { o.closeLog(closeTimeout) })
 		closing = fmt.Sprintf("%s: the log in %s did not close within %v: what is in its ring is written by the next "+
 			"process that opens it, or by `lb drain`", Name, o.settings.path, o.settings.stopTimeout)
 	}
@@ -309,6 +311,8 @@ func (o *Output) finish() {
 	if o.pipeline == nil {
 		return
 	}
+	// Even if this breaks off: from here on lines must not wait for another flush.
+	defer func() { o.pipeline = nil }()
 	deadline := o.now().Add(o.settings.stopTimeout)
 	o.ticker.Stop()
 	o.thread.ticks = nil
@@ -322,7 +326,6 @@ func (o *Output) finish() {
 	lost := losses{samples: o.samples.lost(), lines: o.lines.lost()}
 	p.writeRunEnd(o.testError, v, o.started, now, lost)
 	o.session.push(&p.writer)
-	o.pipeline = nil
 	o.closeLog(max(deadline.Sub(o.now()), closeTimeout))
 	o.closing = closingLine(o.settings.path, o.stats, lost)
 }
