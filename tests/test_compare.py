@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from support.compare import HTTP_PARTS, Identity, Line, compare, compare_lines, number, renamed
+from support.compare import HTTP_PARTS, Identity, Line, compare, compare_lines, k6_lines, number, our_lines, renamed
 from support.records import Record
 
 TIME = "2026-11-22T10:11:12.1234Z"
@@ -192,9 +192,39 @@ def test_numbers_are_told_apart_to_the_last_bit() -> None:
 
 
 def test_lines_are_compared_as_a_multiset() -> None:
-    lines: list[Line] = [("console", "INFO", "a"), ("console", "INFO", "a"), ("k6_log", "ERROR", "b")]
+    lines = [Line("console", "INFO", "a", 7), Line("console", "INFO", "a", 7), Line("k6_log", "ERROR", "b", 8)]
     assert compare_lines(lines, lines[::-1]) == ""
-    assert "not in our file, 1 x console INFO 'a'" in compare_lines(lines, lines[1:])
+    assert "not in our file, 1 x console INFO 7 [] 'a'" in compare_lines(lines, lines[1:])
     assert "only in our file" in compare_lines(lines[1:], lines)
-    assert compare_lines(lines, [*lines[:2], ("k6_log", "WARNING", "b")])
-    assert compare_lines(lines, [*lines[:2], ("k6_log", "ERROR", "b ")])
+    for changed in (
+        Line("k6_log", "WARNING", "b", 8),
+        Line("k6_log", "ERROR", "b ", 8),
+        Line("k6_log", "ERROR", "b", 9),
+        Line("console", "ERROR", "b", 8),
+        Line("k6_log", "ERROR", "b", 8, frozenset({("hint", "x")})),
+    ):
+        assert compare_lines(lines, [*lines[:2], changed])
+
+
+def test_lines_of_both_sides_have_one_form() -> None:
+    theirs = [
+        {"level": "warning", "msg": "m\0", "time": "2026-11-22T10:11:12Z", "source": "console"},
+        {
+            "level": "error",
+            "msg": "Error: x\n\tat y",
+            "time": "2026-11-22T10:11:12Z",
+            "source": "stacktrace",
+            "hint": "h",
+        },
+        {"level": "info", "msg": "k", "time": "2026-11-22T10:11:12Z", "source": "else", "phase": "p"},
+        {"level": "info", "msg": "ours", "time": "2026-11-22T10:11:12Z", "output": "lb-loki"},
+    ]
+    ours: list[Record] = [
+        {"level": "WARNING", "message": "m\0", "event_type": "console", "tags": {"instance": "1"}},
+        {"level": "ERROR", "message": "Error: x\n\tat y", "event_type": "exception", "tags": {"instance": "1"}},
+        {"level": "INFO", "message": "k", "event_type": "k6_log", "tags": {"source": "else", "tag_phase": "p"}},
+        {"level": "INFO", "message": "run started", "event_type": "run_start", "tags": {"instance": "1"}},
+    ]
+    ours[1]["tags"] |= {"hint": "h", "exception": "Error: x"}
+    ours = [{"timestamp": "2026-11-22T10:11:12.999999999Z", **record} for record in ours]
+    assert k6_lines(theirs) == our_lines(ours)

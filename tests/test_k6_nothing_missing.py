@@ -186,7 +186,22 @@ def test_every_line(name: str, samples: str, runs: Runs) -> None:
     theirs, ours = k6_lines(run.log_lines()), our_lines(run.records())
     assert compare_lines(theirs, ours) == ""
     for expected in case.lines:
-        assert any(expected in line[2] for line in ours), f"{expected!r} was never said"
+        assert any(expected in line.message for line in ours), f"{expected!r} was never said"
+
+
+@pytest.mark.parametrize(("name", "samples"), [("console", "compact"), ("console", "raw"), ("setup throws", "compact")])
+def test_lines_of_one_virtual_user_keep_their_order(name: str, samples: str, runs: Runs) -> None:
+    run = runs.of(name, samples)
+    assert our_lines(run.records()) == k6_lines(run.log_lines())
+
+
+def test_debug_lines(folder: Path, target: Target) -> None:
+    """With --verbose k6 logs much of its own, some of it before our output exists: the script's lines are all there."""
+    run = k6.run("console.js", folder, target, extra=["--verbose"])
+    theirs = [line for line in k6_lines(run.log_lines()) if line.event == "console"]
+    assert [line for line in our_lines(run.records()) if line.event == "console"] == theirs
+    assert theirs[1].message == "debug line"
+    assert theirs[1].level == "DEBUG"
 
 
 @pytest.mark.parametrize(("name", "samples"), PARAMETERS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -213,27 +214,49 @@ LEVELS = {
     "panic": "CRITICAL",
 }
 LOG_EVENTS = ("console", "k6_log", "exception")
+LOG_NAMES = {"phase", "exception", "stack", *EVERYWHERE}
 
-Line = tuple[str, str, str]
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """One line of k6's log: what kind it is, when (to the second, as k6's own log has it) and with which fields."""
+
+    event: str
+    level: str
+    message: str
+    second: int = 0
+    fields: frozenset[tuple[str, str]] = frozenset()
 
 
 def k6_lines(log: Iterable[Mapping[str, Any]]) -> list[Line]:
-    """Event type, level and text of each line of k6's own log that our file has to have, in order."""
+    """The lines of k6's own log that our file has to have, in order."""
     kinds = {"console": "console", "stacktrace": "exception"}
-    return [
-        (kinds.get(line.get("source", ""), "k6_log"), LEVELS[line["level"]], line["msg"])
-        for line in log
-        if line.get("output") != "lb-loki"  # what we say ourselves
-    ]
+    lines = []
+    for line in log:
+        if line.get("output") == "lb-loki":  # what we say ourselves
+            continue
+        event = kinds.get(line.get("source", ""), "k6_log")
+        own = {"level", "msg", "time"} | ({"source"} if event != "k6_log" else set())
+        fields = {prefixed(key, LOG_NAMES, "tag_"): json.dumps(line[key]) for key in line if key not in own}
+        second = nanoseconds(line["time"]) // 1_000_000_000
+        lines.append(Line(event, LEVELS[line["level"]], line["msg"], second, frozenset(fields.items())))
+    return lines
 
 
 def our_lines(records: Iterable[Record]) -> list[Line]:
-    """The same of our file."""
-    return [
-        (record["event_type"], record["level"], record["message"])
-        for record in records
-        if record["event_type"] in LOG_EVENTS
-    ]
+    """The same of our file, in its order."""
+    lines = []
+    for record in records:
+        event, tags = record["event_type"], record["tags"]
+        if event not in LOG_EVENTS:
+            continue
+        if event == "exception":
+            assert tags["exception"] == record["message"].split("\n")[0], record
+        own = EVERYWHERE | ({"exception"} if event == "exception" else set())
+        fields = {key: json.dumps(value) for key, value in tags.items() if key not in own}
+        second = nanoseconds(record["timestamp"]) // 1_000_000_000
+        lines.append(Line(event, record["level"], record["message"], second, frozenset(fields.items())))
+    return lines
 
 
 def compare_lines(theirs: Iterable[Line], ours: Iterable[Line]) -> str:
@@ -241,5 +264,8 @@ def compare_lines(theirs: Iterable[Line], ours: Iterable[Line]) -> str:
     left, right = collections.Counter(theirs), collections.Counter(ours)
     parts = []
     for name, side in (("not in our file", left - right), ("only in our file", right - left)):
-        parts += [f"{name}, {count} x {line[0]} {line[1]} {line[2][:200]!r}" for line, count in side.items()]
+        parts += [
+            f"{name}, {count} x {line.event} {line.level} {line.second} {sorted(line.fields)} {line.message[:200]!r}"
+            for line, count in side.items()
+        ]
     return "\n".join(parts)
