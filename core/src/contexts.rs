@@ -27,14 +27,6 @@ pub(crate) struct Contexts {
     inlined: RwLock<HashMap<u32, Arc<[u8]>>>,
 }
 
-/// How a frame says which context it has.
-pub(crate) enum Reference {
-    /// By its id.
-    Stored,
-    /// By the context itself.
-    Inlined(Arc<[u8]>),
-}
-
 impl Contexts {
     /// The id of a context; equal ones have equal ids.
     pub(crate) fn add(
@@ -73,18 +65,17 @@ impl Contexts {
         Ok(id)
     }
 
-    /// How a frame refers to a context; `None` for an id that was never given out.
+    /// Whether frames may refer to a context by its id alone.
     #[inline]
-    pub(crate) fn reference(&self, id: u32) -> Option<Reference> {
-        if id < self.stored.load(Ordering::Acquire) {
-            return Some(Reference::Stored);
-        }
-        self.inlined_reference(id)
+    pub(crate) fn is_stored(&self, id: u32) -> bool {
+        id < self.stored.load(Ordering::Acquire)
     }
 
+    /// What frames carry of a context that is not stored; `None` for an id that was never given
+    /// out.
     #[cold]
-    fn inlined_reference(&self, id: u32) -> Option<Reference> {
+    pub(crate) fn inlined(&self, id: u32) -> Option<Arc<[u8]>> {
         let inlined = self.inlined.read().unwrap_or_else(PoisonError::into_inner);
-        inlined.get(&id).cloned().map(Reference::Inlined)
+        inlined.get(&id).cloned()
     }
 }

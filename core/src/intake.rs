@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::config::{Config, OnFull};
-use crate::contexts::{Contexts, INVALID, Reference};
+use crate::contexts::{Contexts, INVALID};
 use crate::error::{Error, Result};
 use crate::frame::{
     Entry, FLAG_GIVEN_TIME, FLAG_TRUNCATED, FRAME_HEADER, Head, Next, Tags, append_tag, check, cut,
@@ -121,22 +121,26 @@ impl Intake {
         if record.level < self.min_level {
             return Ok(());
         }
-        let Some(reference) = self.contexts.reference(record.context) else {
-            return Err(self.reject(unknown_context(record.context)));
-        };
+        if self.contexts.is_stored(record.context) {
+            return self.log_with(record, &[]);
+        }
+        match self.contexts.inlined(record.context) {
+            Some(context) => self.log_with(record, &context),
+            None => Err(self.reject(unknown_context(record.context))),
+        }
+    }
+
+    #[inline]
+    fn log_with<T: TagList + ?Sized>(&self, record: &Record<'_, T>, inlined: &[u8]) -> Result<()> {
         let mut tags_len = 0;
         record.tags.visit(&mut |key, value| {
             tags_len += tag_size(key, value);
             true
         });
-        let frame = Draft {
-            head: self.head(record.context, record.level, record.timestamp_ns),
-            message: record.message,
-            tags_len,
-            reference: &reference,
-        };
+        let head = self.head(record.context, record.level, record.timestamp_ns);
+        let frame = Draft { head, message: record.message, tags_len, inlined };
         if frame.size() > self.max_frame || record.message.len() > self.max_record_bytes {
-            return self.log_cut(record, &reference);
+            return self.log_cut(record, &frame);
         }
         self.offer(&frame, |mut out| {
             record.tags.visit(&mut |key, value| {
@@ -154,32 +158,25 @@ impl Intake {
     fn log_cut<T: TagList + ?Sized>(
         &self,
         record: &Record<'_, T>,
-        reference: &Reference,
+        frame: &Draft<'_>,
     ) -> Result<()> {
         let mut tags = Vec::new();
         record.tags.visit(&mut |key, value| {
             append_tag(&mut tags, key, value);
             true
         });
-        let mut head = self.head(record.context, record.level, record.timestamp_ns);
-        self.offer_cut(&mut head, record.message, &tags, reference)
+        self.offer_cut(frame, &tags)
     }
 
     #[cold]
-    fn offer_cut(
-        &self,
-        head: &mut Head,
-        message: &[u8],
-        tags: &[u8],
-        reference: &Reference,
-    ) -> Result<()> {
-        head.flags |= FLAG_TRUNCATED;
-        let fixed = frame_size(0, 0, inlined(reference).len()) + 8;
+    fn offer_cut(&self, frame: &Draft<'_>, tags: &[u8]) -> Result<()> {
+        let fixed = frame_size(0, 0, frame.inlined.len()) + 8;
         let limit = self.max_frame.saturating_sub(fixed).min(self.max_record_bytes);
-        let small = cut(message, Tags::new(tags), limit);
-        let frame =
-            Draft { head: *head, message: small.message, tags_len: small.tags.len(), reference };
-        self.offer(&frame, |out| out[..small.tags.len()].copy_from_slice(&small.tags))
+        let small = cut(frame.message, Tags::new(tags), limit);
+        let head = Head { flags: frame.head.flags | FLAG_TRUNCATED, ..frame.head };
+        let tags_len = small.tags.len();
+        let frame = Draft { head, message: small.message, tags_len, inlined: frame.inlined };
+        self.offer(&frame, |out| out[..tags_len].copy_from_slice(&small.tags))
     }
 
     #[inline]
@@ -291,20 +288,24 @@ impl Intake {
         if entry.level < self.min_level {
             return Ok(());
         }
-        let Some(reference) = self.contexts.reference(entry.context) else {
-            return Err(self.reject(unknown_context(entry.context)));
-        };
-        let mut head = self.head(entry.context, entry.level, entry.timestamp_ns);
-        let frame = Draft {
-            head,
-            message: entry.message,
-            tags_len: entry.tags.len(),
-            reference: &reference,
-        };
-        if frame.size() > self.max_frame || entry.message.len() > self.max_record_bytes {
-            return self.offer_cut(&mut head, entry.message, entry.tags, &reference);
+        if self.contexts.is_stored(entry.context) {
+            return self.push_entry_with(entry, &[]);
         }
-        self.offer(&frame, |out| out[..entry.tags.len()].copy_from_slice(entry.tags))
+        match self.contexts.inlined(entry.context) {
+            Some(context) => self.push_entry_with(entry, &context),
+            None => Err(self.reject(unknown_context(entry.context))),
+        }
+    }
+
+    #[inline]
+    fn push_entry_with(&self, entry: &Entry<'_>, inlined: &[u8]) -> Result<()> {
+        let head = self.head(entry.context, entry.level, entry.timestamp_ns);
+        let tags_len = entry.tags.len();
+        let frame = Draft { head, message: entry.message, tags_len, inlined };
+        if frame.size() > self.max_frame || entry.message.len() > self.max_record_bytes {
+            return self.offer_cut(&frame, entry.tags);
+        }
+        self.offer(&frame, |out| out[..tags_len].copy_from_slice(entry.tags))
     }
 
     /// Counts a record as rejected, and says why.
@@ -324,39 +325,33 @@ struct Draft<'a> {
     head: Head,
     message: &'a [u8],
     tags_len: usize,
-    reference: &'a Reference,
-}
-
-fn inlined(reference: &Reference) -> &[u8] {
-    match reference {
-        Reference::Stored => &[],
-        Reference::Inlined(json) => json,
-    }
+    /// The context's JSON where the ring file does not hold it, else nothing.
+    inlined: &'a [u8],
 }
 
 impl Draft<'_> {
     #[inline]
     fn size(&self) -> usize {
-        frame_size(self.message.len(), self.tags_len, inlined(self.reference).len())
+        frame_size(self.message.len(), self.tags_len, self.inlined.len())
     }
 
     /// Writes the frame over all of `out`, which is as long as [`Draft::size`] says.
     #[inline]
+    // A frame is at most a quarter of a ring, and a ring at most 1 GiB; a context at most 16 KiB.
+    #[allow(clippy::cast_possible_truncation)]
     fn write(&self, out: &mut [u8], checked: bool, tags: impl Fn(&mut [u8])) {
-        let context = inlined(self.reference);
-        let narrow = |len: usize| u32::try_from(len).unwrap_or(0);
-        let size = narrow(out.len());
+        let size = out.len() as u32;
         if let Some((header, body)) = out.split_first_chunk_mut::<FRAME_HEADER>() {
-            let inline_len = u16::try_from(context.len()).unwrap_or(0);
-            let message_len = narrow(self.message.len());
-            write_header(header, size, self.head, message_len, narrow(self.tags_len), inline_len);
+            let (message_len, tags_len) = (self.message.len() as u32, self.tags_len as u32);
+            let inline_len = self.inlined.len() as u16;
+            write_header(header, size, self.head, message_len, tags_len, inline_len);
             let (message, rest) = body.split_at_mut(self.message.len());
             message.copy_from_slice(self.message);
-            let (tags_place, rest) = rest.split_at_mut(self.tags_len);
-            if self.tags_len > 0 {
+            if self.tags_len + self.inlined.len() > 0 {
+                let (tags_place, rest) = rest.split_at_mut(self.tags_len);
                 tags(tags_place);
+                rest[..self.inlined.len()].copy_from_slice(self.inlined);
             }
-            rest[..context.len()].copy_from_slice(context);
         }
         if checked {
             let sum = check(out);
