@@ -62,6 +62,12 @@ suite_demo() {
 }
 count_demo() { count_python; }
 
+suite_docs() {
+  need build/lb build/.stamps/venv
+  "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir="$root/build/.pytest_cache" tools
+}
+count_docs() { count_python; }
+
 suite_install() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc
   tools/test_install.sh
@@ -215,7 +221,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust go install python demo) ;;
+  test) suites=(rust go install docs python demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt licences)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# `make install` into a folder of its own: a C program finds the library by pkg-config, shared and
-# static, logs a record with it, and `make uninstall` leaves nothing behind.
+# What the Makefile promises: what is made is not made again; and after `make install` into a folder
+# of its own a C program finds the library by pkg-config, shared and static, and logs a record with
+# it; `make uninstall` leaves nothing behind.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -30,7 +31,16 @@ skip() {
 installed() { [ "$(find "$prefix" -type f -o -type l | sed "s|^$prefix/||" | sort | tr '\n' ' ')" = "$1" ]; }
 is_in_one_record() { [ "$(grep -c "\"message\":\"$1\"" "$scratch"/*/logs/app-*.jsonl)" = 1 ]; }
 
-"$make" --no-print-directory --silent install PREFIX="$prefix"
+makes_nothing() {
+  local said
+  said=$("$make" --no-print-directory test-products)
+  [ -z "$said" ] || printf '%s\n' "$said"
+  [ -z "$said" ]
+}
+"$make" --no-print-directory --silent test-products >/dev/null
+expect 'what is made is not made again' makes_nothing
+
+"$make" --no-print-directory --silent install PREFIX="$prefix" >/dev/null
 shared=$(basename "$(readlink -f "$prefix/lib/liblb_log.so")")
 soname=${shared%.[0-9]*.[0-9]*.[0-9]*}
 # The program is lb only where no other lb is in PATH.
