@@ -13,6 +13,8 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
+# Arguments of benches/run.sh: make bench BENCH='--quick core'
+BENCH ?=
 
 CARGO ?= cargo
 GO ?= go
@@ -77,7 +79,7 @@ check: | toolchain ## formatting, linters, types, licences; every warning is an 
 
 .PHONY: bench
 bench: build $(BUILD)/bin/target $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
-	@if [ -x benches/run.sh ]; then benches/run.sh; else echo 'make bench: benches/run.sh is not here' >&2; exit 1; fi
+	@benches/run.sh $(BENCH)
 
 .PHONY: deps
 deps: ## install missing Debian packages where that is possible, else name them
