@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -176,10 +177,11 @@ def test_many_kills(ring_dir: str, kills: int, program: Path, folder: Path, seed
 
 def test_kills_with_rotation(program: Path, folder: Path, seeded: random.Random) -> None:
     campaign = Campaign(program, folder, jsonl={"log_rotate_bytes": 65536})
-    for _ in range(8):
+    for _ in range(10):
         burst, pause_us, seconds = moment(seeded)
         campaign.killed_session(burst, max(pause_us, 300), seconds)
-    campaign.drain()
+    # Not by `lb drain`, which knows nothing of the program's limit.
+    campaign.open_and_close()
     campaign.check()
     assert len(campaign.files()) > 2, "nothing was rotated"
     for path in campaign.files():
@@ -205,6 +207,71 @@ def test_a_living_sibling_recovers(program: Path, folder: Path, seeded: random.R
     campaign.kill(alive, sibling)
     campaign.open_and_close()
     campaign.check()
+
+
+def fill_rings_and_kill(campaign: Campaign) -> None:
+    """A session whose writer cannot have the file's lock any more, so that its rings are full when it is killed."""
+    session, process = campaign.start(1, 0)
+    page = campaign.page(session)
+    wait_until(lambda: page.exists() and any(page.read_bytes()), 10, "something is logged")
+    lock = campaign.output / IDENTITY["run_id"] / "logs" / ".generator-node-1.lock"
+    with lock.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        before = campaign.files()[-1].stat().st_size
+        time.sleep(0.15)
+        campaign.kill(session, process)
+        assert campaign.files()[-1].stat().st_size == before, "the lock did not hold the writer up"
+
+
+def test_a_killed_recovery_is_taken_up_by_the_next(program: Path, folder: Path, seeded: random.Random) -> None:
+    campaign = Campaign(program, folder)
+    campaign.open_and_close()
+    drain = [str(LB), "drain", str(campaign.output)]
+    opening = [str(program), campaign.config, "0", "", "1", "0"]
+    killed = 0
+    for _ in range(5):
+        fill_rings_and_kill(campaign)
+        for _ in range(6):
+            process = subprocess.Popen(
+                seeded.choice([drain, opening]),
+                env=clean_environment(),
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(seeded.uniform(0.001, 0.02))
+            process.kill()
+            killed += process.wait() == -signal.SIGKILL
+    assert killed > 3, "no recovery was killed"
+    campaign.drain()
+    campaign.check()
+
+
+def test_many_recover_at_once(program: Path, folder: Path) -> None:
+    campaign = Campaign(program, folder)
+    campaign.open_and_close()
+    drain = [str(LB), "drain", str(campaign.output)]
+    opening = [str(program), campaign.config, "0", "", "1", "0"]
+    for _ in range(3):
+        fill_rings_and_kill(campaign)
+        crowd = [
+            subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL)
+            for command in (drain, opening, drain, opening)
+        ]
+        assert [process.wait(20) for process in crowd] == [0, 0, 0, 0]
+    campaign.check()
+
+
+def test_status_moves_and_counts(program: Path, folder: Path) -> None:
+    campaign = Campaign(program, folder)
+    campaign.open_and_close()
+    fill_rings_and_kill(campaign)
+    command = [str(LB), "status", IDENTITY["run_id"], "--output-dir", str(campaign.output), "--format", "json"]
+    done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    (log,) = json.loads(done.stdout)["logs"]
+    assert log["recovered"] > 2000, "the rings were not full"
+    assert (log["lines"], log["queued"]) == (campaign.check(), 0)
+    assert log["bytes"] == sum(path.stat().st_size for path in campaign.files())
 
 
 def test_two_at_once_and_both_killed(program: Path, folder: Path, seeded: random.Random) -> None:
