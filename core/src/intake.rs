@@ -1,6 +1,8 @@
 //! The way in: from a call to a frame in the calling thread's ring.
 //!
-//! In the steady state nothing here allocates, takes a lock or makes a system call.
+//! In the steady state nothing here allocates, takes a lock or makes a system call, and all of it
+//! is one straight line of code: what it calls must not become calls.
+#![allow(clippy::inline_always)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -11,11 +13,11 @@ use crate::config::{Config, OnFull};
 use crate::contexts::{Contexts, INVALID};
 use crate::error::{Error, Result};
 use crate::frame::{
-    Entry, FLAG_GIVEN_TIME, FLAG_TRUNCATED, FRAME_HEADER, Head, Next, Tags, append_tag, check, cut,
-    frame_size, next_entry, tag_size, write_header, write_tag,
+    Entry, FLAG_GIVEN_TIME, FLAG_TRUNCATED, FRAME_HEADER, Head, Next, Tags, check, cut, frame_size,
+    next_entry, tag_size, write_header, write_tag,
 };
 use crate::record::{Level, TagValue};
-use crate::ring::{Counter, Full, Refused, Rings, Turn};
+use crate::ring::{Counter, Fill, Refused, Rings};
 use crate::sys::fork_marker;
 use crate::writer::Signals;
 
@@ -124,13 +126,18 @@ impl Intake {
         if self.contexts.is_stored(record.context) {
             return self.log_with(record, &[]);
         }
+        self.log_inlined(record)
+    }
+
+    #[cold]
+    fn log_inlined<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
         match self.contexts.inlined(record.context) {
             Some(context) => self.log_with(record, &context),
             None => Err(self.reject(unknown_context(record.context))),
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn log_with<T: TagList + ?Sized>(&self, record: &Record<'_, T>, inlined: &[u8]) -> Result<()> {
         let mut tags_len = 0;
         record.tags.visit(&mut |key, value| {
@@ -138,45 +145,32 @@ impl Intake {
             true
         });
         let head = self.head(record.context, record.level, record.timestamp_ns);
-        let frame = Draft { head, message: record.message, tags_len, inlined };
+        let tags = Given(record.tags);
+        let frame =
+            Draft { head, message: record.message, tags_len, tags, inlined, checked: self.checked };
         if frame.size() > self.max_frame || record.message.len() > self.max_record_bytes {
-            return self.log_cut(record, &frame);
+            return self.log_cut(&frame);
         }
-        self.offer(&frame, |mut out| {
-            record.tags.visit(&mut |key, value| {
-                match write_tag(std::mem::take(&mut out), key, value) {
-                    Some(rest) => out = rest,
-                    None => return false,
-                }
-                true
-            });
-        })
+        self.offer(&frame)
     }
 
     /// A record that is too large for a frame, made smaller. Allocates; such records are rare.
     #[cold]
-    fn log_cut<T: TagList + ?Sized>(
-        &self,
-        record: &Record<'_, T>,
-        frame: &Draft<'_>,
-    ) -> Result<()> {
-        let mut tags = Vec::new();
-        record.tags.visit(&mut |key, value| {
-            append_tag(&mut tags, key, value);
-            true
-        });
-        self.offer_cut(frame, &tags)
-    }
-
-    #[cold]
-    fn offer_cut(&self, frame: &Draft<'_>, tags: &[u8]) -> Result<()> {
+    fn log_cut<T: TagBytes>(&self, frame: &Draft<'_, T>) -> Result<()> {
+        let mut tags = vec![0; frame.tags_len];
+        frame.tags.write(&mut tags);
         let fixed = frame_size(0, 0, frame.inlined.len()) + 8;
         let limit = self.max_frame.saturating_sub(fixed).min(self.max_record_bytes);
-        let small = cut(frame.message, Tags::new(tags), limit);
+        let small = cut(frame.message, Tags::new(&tags), limit);
         let head = Head { flags: frame.head.flags | FLAG_TRUNCATED, ..frame.head };
-        let tags_len = small.tags.len();
-        let frame = Draft { head, message: small.message, tags_len, inlined: frame.inlined };
-        self.offer(&frame, |out| out[..tags_len].copy_from_slice(&small.tags))
+        self.offer(&Draft {
+            head,
+            message: small.message,
+            tags_len: small.tags.len(),
+            tags: Encoded(&small.tags),
+            inlined: frame.inlined,
+            checked: self.checked,
+        })
     }
 
     #[inline]
@@ -188,45 +182,32 @@ impl Intake {
     }
 
     /// Pushes a frame, waiting for room where the configuration says so.
-    #[inline]
-    fn offer(&self, frame: &Draft<'_>, tags: impl Fn(&mut [u8])) -> Result<()> {
-        let mut turn = self.enter()?;
-        if self.push(&mut turn, frame, &tags).is_ok() {
-            return Ok(());
-        }
-        drop(turn);
-        self.push_when_there_is_room(frame, &tags)
-    }
-
-    #[inline]
-    fn enter(&self) -> Result<Turn<'_>> {
+    #[inline(always)]
+    fn offer(&self, frame: &impl Fill) -> Result<()> {
         self.check_process()?;
-        self.rings.enter().map_err(|refused| match refused {
-            Refused::Closed => Error::Closed,
-            Refused::Nested => {
-                self.count(Counter::Rejected, 1);
-                Error::Nested
+        match self.rings.push(frame) {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                self.signals.wake();
+                Ok(())
             }
-        })
-    }
-
-    #[inline]
-    fn push(
-        &self,
-        turn: &mut Turn<'_>,
-        frame: &Draft<'_>,
-        tags: impl Fn(&mut [u8]),
-    ) -> std::result::Result<(), Full> {
-        let size = frame.size();
-        let more_than_half = turn.push(size, |out| frame.write(out, self.checked, tags))?;
-        if more_than_half {
-            self.signals.wake();
+            Err(refused) => self.offer_again(refused, frame),
         }
-        Ok(())
     }
 
     #[cold]
-    fn push_when_there_is_room(&self, frame: &Draft<'_>, tags: impl Fn(&mut [u8])) -> Result<()> {
+    fn offer_again(&self, refused: Refused, frame: &impl Fill) -> Result<()> {
+        match refused {
+            Refused::Closed => Err(Error::Closed),
+            Refused::Nested => {
+                self.count(Counter::Rejected, 1);
+                Err(Error::Nested)
+            }
+            Refused::Full => self.offer_when_there_is_room(frame),
+        }
+    }
+
+    fn offer_when_there_is_room(&self, frame: &impl Fill) -> Result<()> {
         let appends = self.signals.appends();
         let stalled = self.stalled_at.load(Ordering::Relaxed) == appends + 1;
         if self.on_full == OnFull::Wait && !stalled {
@@ -236,8 +217,10 @@ impl Intake {
                 self.signals.wake();
                 std::thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_millis(1));
-                if self.push(&mut self.enter()?, frame, &tags).is_ok() {
-                    return Ok(());
+                match self.rings.push(frame) {
+                    Ok(_) => return Ok(()),
+                    Err(Refused::Full) => {}
+                    Err(refused) => return self.offer_again(refused, frame),
                 }
             }
             self.stalled_at.store(self.signals.appends() + 1, Ordering::Relaxed);
@@ -300,12 +283,18 @@ impl Intake {
     #[inline]
     fn push_entry_with(&self, entry: &Entry<'_>, inlined: &[u8]) -> Result<()> {
         let head = self.head(entry.context, entry.level, entry.timestamp_ns);
-        let tags_len = entry.tags.len();
-        let frame = Draft { head, message: entry.message, tags_len, inlined };
+        let frame = Draft {
+            head,
+            message: entry.message,
+            tags_len: entry.tags.len(),
+            tags: Encoded(entry.tags),
+            inlined,
+            checked: self.checked,
+        };
         if frame.size() > self.max_frame || entry.message.len() > self.max_record_bytes {
-            return self.offer_cut(&frame, entry.tags);
+            return self.log_cut(&frame);
         }
-        self.offer(&frame, |out| out[..tags_len].copy_from_slice(entry.tags))
+        self.offer(&frame)
     }
 
     /// Counts a record as rejected, and says why.
@@ -320,26 +309,59 @@ impl Intake {
     }
 }
 
+/// Tags on their way into a frame.
+trait TagBytes {
+    /// Writes them over all of `out`.
+    fn write(&self, out: &mut [u8]);
+}
+
+/// Tags that a caller gave.
+struct Given<'a, T: ?Sized>(&'a T);
+
+impl<T: TagList + ?Sized> TagBytes for Given<'_, T> {
+    #[inline]
+    fn write(&self, mut out: &mut [u8]) {
+        self.0.visit(&mut |key, value| {
+            match write_tag(std::mem::take(&mut out), key, value) {
+                Some(rest) => out = rest,
+                None => return false,
+            }
+            true
+        });
+    }
+}
+
+/// Tags that are encoded already.
+struct Encoded<'a>(&'a [u8]);
+
+impl TagBytes for Encoded<'_> {
+    #[inline]
+    fn write(&self, out: &mut [u8]) {
+        out.copy_from_slice(self.0);
+    }
+}
+
 /// A frame before it is in a ring.
-struct Draft<'a> {
+struct Draft<'a, T> {
     head: Head,
     message: &'a [u8],
     tags_len: usize,
+    tags: T,
     /// The context's JSON where the ring file does not hold it, else nothing.
     inlined: &'a [u8],
+    checked: bool,
 }
 
-impl Draft<'_> {
-    #[inline]
+impl<T: TagBytes> Fill for Draft<'_, T> {
+    #[inline(always)]
     fn size(&self) -> usize {
         frame_size(self.message.len(), self.tags_len, self.inlined.len())
     }
 
-    /// Writes the frame over all of `out`, which is as long as [`Draft::size`] says.
-    #[inline]
+    #[inline(always)]
     // A frame is at most a quarter of a ring, and a ring at most 1 GiB; a context at most 16 KiB.
     #[allow(clippy::cast_possible_truncation)]
-    fn write(&self, out: &mut [u8], checked: bool, tags: impl Fn(&mut [u8])) {
+    fn fill(&self, out: &mut [u8]) {
         let size = out.len() as u32;
         if let Some((header, body)) = out.split_first_chunk_mut::<FRAME_HEADER>() {
             let (message_len, tags_len) = (self.message.len() as u32, self.tags_len as u32);
@@ -348,12 +370,12 @@ impl Draft<'_> {
             let (message, rest) = body.split_at_mut(self.message.len());
             message.copy_from_slice(self.message);
             if self.tags_len + self.inlined.len() > 0 {
-                let (tags_place, rest) = rest.split_at_mut(self.tags_len);
-                tags(tags_place);
+                let (tags, rest) = rest.split_at_mut(self.tags_len);
+                self.tags.write(tags);
                 rest[..self.inlined.len()].copy_from_slice(self.inlined);
             }
         }
-        if checked {
+        if self.checked {
             let sum = check(out);
             out[4..8].copy_from_slice(&sum.to_le_bytes());
         }

@@ -38,31 +38,58 @@ pub(crate) fn append_member(out: &mut Vec<u8>, tag: Tag<'_>) -> bool {
     true
 }
 
-/// Whether a key may stand twice among `tags` or in `bound`. A cheap look that may say yes
-/// without need, never no.
+/// How many keys are compared without allocating.
+const FEW: usize = 64;
+
+/// Whether a key stands twice among `tags` or in both `tags` and `bound`. May say yes without
+/// need for very many keys and for invalid UTF-8, whose replacement could make keys equal.
 pub(crate) fn may_repeat(tags: Tags<'_>, bound: &[Box<str>]) -> bool {
-    let mut seen: u64 = 0;
-    let mut hit = |key: &[u8]| {
-        // Keys beyond ASCII may become equal once invalid UTF-8 is replaced.
-        let bit = 1u64 << (hash(key) & 63);
-        let again = seen & bit != 0 || !key.is_ascii();
-        seen |= bit;
-        again
-    };
+    let mut seen = Seen { keys: [b""; FEW], count: 0, places: [0; 2 * FEW] };
     for key in bound {
-        // What repeats among the bound keys alone is only a collision of hashes.
-        hit(key.as_bytes());
+        // Keys that are bound never repeat among themselves.
+        let again = seen.add(key.as_bytes());
+        debug_assert!(!again || seen.count == FEW);
     }
     for tag in tags {
-        if hit(tag.key) {
+        if seen.add(tag.key) || (!tag.key.is_ascii() && std::str::from_utf8(tag.key).is_err()) {
             return true;
         }
     }
     false
 }
 
+/// A small hash table of keys.
+struct Seen<'a> {
+    keys: [&'a [u8]; FEW],
+    count: usize,
+    /// 1 + the index of a key, 0 for none. At most half full: a search ends soon.
+    places: [u8; 2 * FEW],
+}
+
+impl<'a> Seen<'a> {
+    /// True where the key was there before, or there is no room to remember it.
+    #[inline]
+    fn add(&mut self, key: &'a [u8]) -> bool {
+        if self.count == FEW {
+            return true;
+        }
+        let mut place = hash(key) % (2 * FEW);
+        while let Some(index) = usize::from(self.places[place]).checked_sub(1) {
+            if self.keys[index] == key {
+                return true;
+            }
+            place = (place + 1) % (2 * FEW);
+        }
+        self.keys[self.count] = key;
+        self.count += 1;
+        self.places[place] = u8::try_from(self.count).unwrap_or(0);
+        false
+    }
+}
+
+/// Names differ in their length, at their ends and in the middle.
 #[inline]
-fn hash(key: &[u8]) -> u64 {
+fn hash(key: &[u8]) -> usize {
     let take = |at: usize| u64::from(key.get(at).copied().unwrap_or(0));
     let last = key.len().saturating_sub(1);
     let mixed = take(0)
@@ -70,7 +97,7 @@ fn hash(key: &[u8]) -> u64 {
         ^ take(key.len() / 2) << 16
         ^ take(key.len() / 3) << 24
         ^ (key.len() as u64) << 32;
-    mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 58
+    usize::try_from(mixed.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 57).unwrap_or(0)
 }
 
 /// Which tags and which bound keys stand, where the last value of a name wins.
@@ -94,4 +121,37 @@ pub(crate) fn survivors(tags: &Tags<'_>, bound: &[Box<str>]) -> Survivors {
     }
     let bound = bound.iter().map(|key| !last.contains_key(&**key)).collect();
     Survivors { tags: stands, bound }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::append_tag;
+
+    fn encoded(keys: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        keys.iter().for_each(|key| append_tag(&mut bytes, key, TagValue::Null));
+        bytes
+    }
+
+    fn repeats(keys: &[&[u8]], bound: &[&str]) -> bool {
+        let bound: Vec<Box<str>> = bound.iter().map(|key| (*key).into()).collect();
+        may_repeat(Tags::new(&encoded(keys)), &bound)
+    }
+
+    #[test]
+    fn only_what_repeats_takes_the_slow_way() {
+        let many: Vec<String> = (0..FEW).map(|number| format!("tag_{number}")).collect();
+        let many: Vec<&[u8]> = many.iter().map(String::as_bytes).collect();
+        assert!(!repeats(&many, &[]));
+        assert!(!repeats(&many[1..], &["tag_0"]));
+        for index in 0..FEW - 1 {
+            let mut twice = many[..FEW - 1].to_vec();
+            twice.push(many[index]);
+            assert!(repeats(&twice, &[]), "{index}");
+        }
+        assert!(repeats(&many[..3], &["x", "tag_2"]));
+        assert!(!repeats(&["ä".as_bytes(), b"a"], &["ö"]));
+        assert!(repeats(&[b"\xFF"], &[]), "could become equal to another");
+    }
 }

@@ -161,6 +161,14 @@ impl<'m> Ring<'m> {
     }
 }
 
+/// A frame that is not in a ring yet.
+pub(crate) trait Fill {
+    /// Its bytes: a multiple of 8, at most a quarter of a ring.
+    fn size(&self) -> usize;
+    /// Writes it over all of `out`, its size first.
+    fn fill(&self, out: &mut [u8]);
+}
+
 /// There is no room for the frame now.
 #[derive(Debug)]
 pub(crate) struct Full;
@@ -171,19 +179,14 @@ impl Producer {
         Self { tail: control.tail(), head_seen: control.head() }
     }
 
-    /// Publishes one frame of `size` bytes (a multiple of 8, at most a quarter of the ring),
-    /// which `fill` writes whole, its size first. Returns whether the ring is more than half full.
+    /// Publishes one frame. Returns whether the ring is more than half full.
     ///
     /// # Safety
     /// Only one producer at a time may push into a ring, and it must be the ring that
     /// `self` was made for.
-    #[inline]
-    pub(crate) unsafe fn push(
-        &mut self,
-        ring: Ring<'_>,
-        size: usize,
-        fill: impl FnOnce(&mut [u8]),
-    ) -> Result<bool, Full> {
+    #[inline(always)]
+    pub(crate) unsafe fn push(&mut self, ring: Ring<'_>, frame: &impl Fill) -> Result<bool, Full> {
+        let size = frame.size();
         debug_assert!(size.is_multiple_of(8) && size as u64 <= ring.capacity / 4);
         let mut place = ring.place(self.tail);
         let until_wrap = ring.capacity - place as u64;
@@ -207,7 +210,7 @@ impl Producer {
         }
         // SAFETY: the bytes are inside the ring and free, see above; they are the producer's
         // alone until the tail is published.
-        fill(unsafe { std::slice::from_raw_parts_mut(ring.data.add(place).as_ptr(), size) });
+        frame.fill(unsafe { std::slice::from_raw_parts_mut(ring.data.add(place).as_ptr(), size) });
         self.tail += size as u64;
         // Only this producer writes the two: no read-modify-write is needed.
         let records = ring.control.records_in.load(Ordering::Relaxed) + 1;
@@ -234,14 +237,23 @@ mod tests {
         Ring::new(memory.control(0), memory.range(DATA, CAPACITY), CAPACITY as u64)
     }
 
+    /// A frame of a size, of one byte again and again.
+    struct Same(usize, u8);
+
+    impl Fill for Same {
+        fn size(&self) -> usize {
+            self.0
+        }
+
+        fn fill(&self, out: &mut [u8]) {
+            out.fill(self.1);
+            out[..4].copy_from_slice(&(self.0 as u32).to_le_bytes());
+        }
+    }
+
     fn push(producer: &mut Producer, ring: Ring<'_>, size: usize, fill: u8) -> Result<bool, Full> {
         // SAFETY: the only producer of this test's ring.
-        unsafe {
-            producer.push(ring, size, |bytes| {
-                bytes.fill(fill);
-                bytes[..4].copy_from_slice(&(size as u32).to_le_bytes());
-            })
-        }
+        unsafe { producer.push(ring, &Same(size, fill)) }
     }
 
     fn take(ring: Ring<'_>) -> Option<(usize, u8)> {

@@ -3,13 +3,13 @@
 
 use std::cell::{Cell, RefCell, UnsafeCell};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
 use super::file::{Counter, RingFile};
-use super::queue::{Full, Producer, Ring};
+use super::queue::{Fill, Full, Producer, Ring};
 use crate::sys::{LightFence, heavy_fence};
 
 /// The ring that threads share.
@@ -50,12 +50,24 @@ unsafe impl Sync for Slot {}
 unsafe impl Send for Slot {}
 
 thread_local! {
-    /// The last ring that this thread pushed into: (owner, index).
-    static LAST: Cell<(u64, usize)> = const { Cell::new((0, 0)) };
+    /// The last ring that this thread pushed into.
+    static LAST: Cell<Last> = const { Cell::new(Last::NONE) };
     /// Set while the thread is on the slow way in, where a signal handler must not follow.
     static ENTERING: Cell<bool> = const { Cell::new(false) };
     /// All rings that this thread has leased.
     static LEASES: RefCell<Vec<Lease>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A slot, and the rings that it is of: the address is only used while those rings, whose
+/// `owner` is never given out twice, are borrowed.
+#[derive(Clone, Copy)]
+struct Last {
+    owner: u64,
+    slot: *const Slot,
+}
+
+impl Last {
+    const NONE: Self = Self { owner: 0, slot: std::ptr::null() };
 }
 
 /// A thread's hold on a ring; given back when the thread ends.
@@ -67,8 +79,8 @@ struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if LAST.get().0 == self.owner {
-            LAST.set((0, 0));
+        if LAST.get().owner == self.owner {
+            LAST.set(Last::NONE);
         }
         if let Some(rings) = self.rings.upgrade() {
             let _ = rings.free.push(self.index);
@@ -76,9 +88,11 @@ impl Drop for Lease {
     }
 }
 
-/// Why a thread may not push.
-#[derive(Debug, Eq, PartialEq)]
+/// Why nothing was pushed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Refused {
+    /// There is no room now.
+    Full,
     /// The rings were closed.
     Closed,
     /// The thread is pushing already: this is a signal handler inside a call.
@@ -119,48 +133,54 @@ impl Rings {
         &self.file
     }
 
-    /// Lets the calling thread push, until the turn is dropped.
-    #[inline]
-    pub(crate) fn enter(&self) -> Result<Turn<'_>, Refused> {
-        let (owner, index) = LAST.get();
-        if owner == self.owner { self.turn(index, None) } else { self.enter_slowly() }
+    /// Publishes a frame in the calling thread's ring. Returns whether that is more than half
+    /// full.
+    #[inline(always)]
+    pub(crate) fn push(&self, frame: &impl Fill) -> Result<bool, Refused> {
+        let last = LAST.get();
+        if last.owner == self.owner {
+            // SAFETY: the slot is one of ours, which live as long as `self`.
+            self.push_into(unsafe { &*last.slot }, frame)
+        } else {
+            self.push_slowly(frame)
+        }
     }
 
-    #[inline]
-    fn turn<'r>(
-        &'r self,
-        index: usize,
-        lock: Option<MutexGuard<'r, ()>>,
-    ) -> Result<Turn<'r>, Refused> {
-        let slot = &self.slots[index];
+    #[inline(always)]
+    fn push_into(&self, slot: &Slot, frame: &impl Fill) -> Result<bool, Refused> {
         if slot.busy.load(Ordering::Relaxed) {
             return Err(Refused::Nested);
         }
         slot.busy.store(true, Ordering::Relaxed);
-        let turn = Turn { slot, _lock: lock };
+        let busy = Busy(slot);
         // Against `close`: either it sees `busy`, or we see `closed`.
         self.fence.here();
         if self.closed.load(Ordering::Relaxed) {
             return Err(Refused::Closed);
         }
-        Ok(turn)
+        // SAFETY: this thread has set `busy` on a slot that it has leased, or holds the lock of
+        // the shared one; a handler of a signal in between is refused by `busy`.
+        let pushed = unsafe { (*slot.producer.get()).push(slot.ring, frame) };
+        drop(busy);
+        pushed.map_err(|Full| Refused::Full)
     }
 
     #[cold]
-    fn enter_slowly(&self) -> Result<Turn<'_>, Refused> {
+    fn push_slowly(&self, frame: &impl Fill) -> Result<bool, Refused> {
         if ENTERING.replace(true) {
             return Err(Refused::Nested);
         }
-        let turn = if let Some(index) = self.lease() {
-            LAST.set((self.owner, index));
-            self.turn(index, None)
+        let pushed = if let Some(index) = self.lease() {
+            let slot = &self.slots[index];
+            LAST.set(Last { owner: self.owner, slot });
+            self.push_into(slot, frame)
         } else {
             self.file.count(Counter::Shared, 1);
-            let lock = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            self.turn(SHARED, Some(lock))
+            let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+            self.push_into(&self.slots[SHARED], frame)
         };
         ENTERING.set(false);
-        turn
+        pushed
     }
 
     /// The ring of this thread; `None` where it has to share.
@@ -199,26 +219,13 @@ impl Rings {
     }
 }
 
-/// The right to push, held by one thread.
-pub(crate) struct Turn<'r> {
-    slot: &'r Slot,
-    _lock: Option<MutexGuard<'r, ()>>,
-}
+/// Marks a slot as being pushed into, until dropped.
+struct Busy<'s>(&'s Slot);
 
-impl Turn<'_> {
-    /// Publishes a frame that `fill` writes; returns whether the ring is more than half full.
-    #[inline]
-    pub(crate) fn push(&mut self, size: usize, fill: impl FnOnce(&mut [u8])) -> Result<bool, Full> {
-        // SAFETY: this thread has set `busy` on a slot that it has leased, or holds the lock of
-        // the shared one; a handler of a signal in between is refused by `busy`.
-        unsafe { (*self.slot.producer.get()).push(self.slot.ring, size, fill) }
-    }
-}
-
-impl Drop for Turn<'_> {
-    #[inline]
+impl Drop for Busy<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
-        self.slot.busy.store(false, Ordering::Release);
+        self.0.busy.store(false, Ordering::Release);
     }
 }
 
@@ -242,10 +249,22 @@ mod tests {
         Rings::new(RingFile::in_memory(layout, &birth).unwrap())
     }
 
+    /// A frame of 64 bytes; while it is written, something happens.
+    struct Small<'a>(&'a dyn Fn());
+
+    impl Fill for Small<'_> {
+        fn size(&self) -> usize {
+            64
+        }
+
+        fn fill(&self, out: &mut [u8]) {
+            out[..4].copy_from_slice(&64u32.to_le_bytes());
+            (self.0)();
+        }
+    }
+
     fn push(rings: &Rings) -> Result<(), Refused> {
-        let fill = |bytes: &mut [u8]| bytes[..4].copy_from_slice(&64u32.to_le_bytes());
-        rings.enter()?.push(64, fill).unwrap();
-        Ok(())
+        rings.push(&Small(&|| ())).map(|_| ())
     }
 
     fn pushed(rings: &Rings) -> Vec<u64> {
@@ -283,10 +302,11 @@ mod tests {
     #[test]
     fn a_call_inside_a_call_is_refused() {
         let rings = rings(2);
-        let turn = rings.enter().unwrap();
-        assert_eq!(rings.enter().err(), Some(Refused::Nested));
-        drop(turn);
+        let handler = || assert_eq!(push(&rings), Err(Refused::Nested));
         push(&rings).unwrap();
+        rings.push(&Small(&handler)).unwrap();
+        push(&rings).unwrap();
+        assert_eq!(pushed(&rings), [0, 3]);
     }
 
     #[test]
