@@ -183,7 +183,9 @@ def show_failures(page: Page, records: list[Record]) -> None:
         page.line(f"  {count:5,} x  {page.paint(page.no, 'bad')}{cut(check, 48)}, of {count + passed[check]:,}")
     exceptions = of_type(records, "exception")
     for record in exceptions[:MOST_LINES]:
-        page.line(f"  {clock_time(record)} {page.paint(cut(record.get('message'), WIDTH - 15), 'bad')}")
+        # The traceback follows in the lines below.
+        first = str(record.get("message")).partition("\n")[0]
+        page.line(f"  {clock_time(record)} {page.paint(cut(first, WIDTH - 15), 'bad')}")
     show_rest(page, exceptions)
     if not (failed or missed or exceptions):
         page.line("  none")
