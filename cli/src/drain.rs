@@ -4,11 +4,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::bail;
+use lb_core::sweep::sweep;
 use serde_json::json;
 
 use crate::Outcome;
 use crate::args::Common;
-use crate::rings::{Limits, Rings};
+use crate::rings::{Rings, rotation};
 use crate::runs::{self, Run};
 use crate::say::{Say, counted, near};
 
@@ -25,9 +26,15 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
     let mut problems = run.problems;
     let mut files = Vec::new();
     let (mut records, mut text) = (0, String::new());
-    let limits = Limits::new(common);
+    let rotation = rotation(common);
+    // Rings to which no note leads may be of any log of this user.
+    let swept = sweep().records;
+    if swept > 0 {
+        records += swept;
+        let _ = writeln!(text, "rings without a note: {}", counted(swept, "record"));
+    }
     for log in &run.logs {
-        let rings = Rings::settle(&log.path, limits, &mut problems);
+        let rings = Rings::settle(&log.path, rotation, &mut problems);
         records += rings.recovered;
         if rings.recovered > 0 {
             let _ = writeln!(text, "{}: {}", near(&log.path), counted(rings.recovered, "record"));
@@ -41,7 +48,7 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
         }));
     }
     if say.wants_json() {
-        let document = json!({"folder": folder.display().to_string(), "records": records, "files": files, "problems": problems});
+        let document = json!({"folder": folder.display().to_string(), "records": records, "without_note": swept, "files": files, "problems": problems});
         say.document(&document)?;
     } else {
         say.data(&text)?;

@@ -51,31 +51,19 @@ impl From<living::Living> for Process {
     }
 }
 
-/// The limits for lines and files that a program would use here.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    max_record_bytes: usize,
-    rotation: Rotation,
-}
-
-impl Limits {
-    /// As configured. Where the configuration cannot be loaded, its defaults: recovery is not the
-    /// moment to insist.
-    pub(crate) fn new(common: &Common) -> Self {
-        configuration::load(common)
-            .map_or(Self { max_record_bytes: 256 << 10, rotation: Rotation::default() }, |config| {
-                Self { max_record_bytes: config.max_record_bytes, rotation: config.rotation }
-            })
-    }
+/// How a program that opens a log here would rotate it. Where the configuration cannot be loaded,
+/// never: recovery is not the moment to insist.
+pub(crate) fn rotation(common: &Common) -> Rotation {
+    configuration::load(common).map_or(Rotation::default(), |config| config.rotation)
 }
 
 impl Rings {
     /// Moves what dead processes left behind into the file, and looks at the living. What fails
     /// goes to `problems`; the rest is still told.
-    pub(crate) fn settle(log: &Path, limits: Limits, problems: &mut Vec<String>) -> Self {
+    pub(crate) fn settle(log: &Path, rotation: Rotation, problems: &mut Vec<String>) -> Self {
         let log = std::path::absolute(log).unwrap_or_else(|_| log.to_path_buf());
         let mut rings = Self::default();
-        match recover::drain(&log, limits.max_record_bytes, limits.rotation) {
+        match recover::drain(&log, rotation) {
             Ok(moved) => {
                 rings.recovered = moved.records;
                 rings.damaged = moved.damaged;

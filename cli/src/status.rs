@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
+use lb_core::config::Rotation;
 use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::Common;
 use crate::lines::{self, Content};
 use crate::logs::Log;
-use crate::rings::{Limits, Process, Rings};
+use crate::rings::{Process, Rings, rotation};
 use crate::runs;
 use crate::say::{Say, near};
 use crate::table::{Lean, Table};
@@ -53,8 +54,8 @@ struct FileEntry {
 pub(crate) fn run(run: Option<&str>, common: &Common, say: Say) -> anyhow::Result<Outcome> {
     let run = runs::find(run, common)?;
     let mut problems = run.problems;
-    let limits = Limits::new(common);
-    let logs: Vec<Entry> = run.logs.iter().map(|log| look(log, limits, &mut problems)).collect();
+    let rotation = rotation(common);
+    let logs: Vec<Entry> = run.logs.iter().map(|log| look(log, rotation, &mut problems)).collect();
     let found = !logs.is_empty();
     let document = Document { path: run.path.display().to_string(), logs, problems };
     if say.wants_json() {
@@ -74,8 +75,8 @@ pub(crate) fn run(run: Option<&str>, common: &Common, say: Say) -> anyhow::Resul
 }
 
 /// Rings first: what they give is then counted in the files.
-fn look(log: &Log, limits: Limits, problems: &mut Vec<String>) -> Entry {
-    let rings = Rings::settle(&log.path, limits, problems);
+fn look(log: &Log, rotation: Rotation, problems: &mut Vec<String>) -> Entry {
+    let rings = Rings::settle(&log.path, rotation, problems);
     // Recovery may have rotated or begun the file.
     let log = Log::of_file(&log.path).unwrap_or_else(|| log.clone());
     let mut files = Vec::new();

@@ -43,10 +43,10 @@ fn program() {
 }
 
 /// Starts the program and waits until it has logged records of so many bytes.
-fn start(lb: &Lb, component: &str, bytes: usize) -> (Child, u64) {
+fn start(lb: &Lb, component: &str, ring_dir: &str, bytes: usize) -> (Child, u64) {
     let config = json!({
         "output_dir": lb.path("out"), "run_id": "r", "component": component, "host": "h",
-        "ring_dir": "log", "ring_bytes": "64KiB", "on_full": "drop",
+        "ring_dir": ring_dir, "ring_bytes": "64KiB", "on_full": "drop",
     });
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "program", "--nocapture"])
@@ -63,10 +63,14 @@ fn start(lb: &Lb, component: &str, bytes: usize) -> (Child, u64) {
 }
 
 /// Starts the program and kills it when all its records are in its rings.
-fn start_and_kill(lb: &Lb, component: &str) {
-    let (child, accepted) = start(lb, component, 10);
+fn start_and_kill_in(lb: &Lb, component: &str, ring_dir: &str) {
+    let (child, accepted) = start(lb, component, ring_dir, 10);
     assert_eq!(accepted, RECORDS);
     kill(child);
+}
+
+fn start_and_kill(lb: &Lb, component: &str) {
+    start_and_kill_in(lb, component, "log");
 }
 
 fn kill(mut child: Child) {
@@ -118,7 +122,7 @@ fn status_moves_first_and_then_counts() {
 #[test]
 fn status_counts_what_living_processes_dropped() {
     let lb = Lb::new();
-    let (child, accepted) = start(&lb, "a", 4000);
+    let (child, accepted) = start(&lb, "a", "log", 4000);
     let dropped = RECORDS - accepted;
     assert!(dropped > 0);
     let ran = lb.run("status r --output-dir out --format json");
@@ -141,11 +145,55 @@ fn status_counts_what_living_processes_dropped() {
 #[test]
 fn a_lock_that_is_held_is_named() {
     let lb = Lb::new();
-    let (child, accepted) = start(&lb, "a", 10);
+    let (child, accepted) = start(&lb, "a", "log", 10);
     let ran = lb.run("status r --output-dir out --format json");
     kill(child);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(document["logs"][0]["processes"][0]["queued"], accepted);
     assert_eq!(ran.code, 1);
     assert!(ran.stderr.contains("warning: $F/out/r/logs/.a-h.lock: "), "{}", ran.stderr);
+}
+
+/// Takes the note of a killed program away and returns the ring file that nothing leads to now.
+fn orphan(lb: &Lb) -> std::path::PathBuf {
+    let notes: Vec<_> = std::fs::read_dir(lb.path("out/r/logs"))
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter_map(|entry| {
+            let (_, id) = lb_core::names::parse_rings_note(entry.file_name().to_str()?)?;
+            Some((entry.path(), id))
+        })
+        .collect();
+    assert_eq!(notes.len(), 1);
+    std::fs::remove_file(&notes[0].0).unwrap();
+    format!("/dev/shm/lb-log-{:016x}.rings", notes[0].1).into()
+}
+
+// Any process that opens a log meanwhile may be the one that sweeps: only the outcome is looked at.
+
+#[test]
+fn rings_without_a_note_are_recovered() {
+    let lb = Lb::new();
+    start_and_kill_in(&lb, "a", "shm");
+    let rings = orphan(&lb);
+    for _ in 0..50 {
+        assert_eq!(lb.run("drain out").code, 0);
+        if !rings.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert_eq!(numbers(&lb, "out/r/logs/a-h.jsonl"), (1..=RECORDS).collect::<Vec<_>>());
+    assert!(!rings.exists());
+}
+
+#[test]
+fn rings_of_a_deleted_folder_are_taken_away() {
+    let lb = Lb::new();
+    start_and_kill_in(&lb, "a", "shm");
+    let rings = orphan(&lb);
+    std::fs::remove_dir_all(lb.path("out/r")).unwrap();
+    lb.run("drain out");
+    assert!(!rings.exists());
+    assert!(!lb.path("out/r").exists(), "a deleted folder is not made anew for the dead");
 }

@@ -20,6 +20,7 @@ pub mod record;
 pub mod recover;
 mod ring;
 pub mod stats;
+pub mod sweep;
 mod sys;
 mod writer;
 

@@ -17,6 +17,7 @@ use crate::place::make_rings;
 use crate::recover::recover;
 use crate::ring::{Counter, Layout, Rings};
 use crate::stats::{RingsIn, Stats};
+use crate::sweep::sweep;
 use crate::writer::{Signals, Writer};
 
 /// How long a logger that is dropped without close waits for its file.
@@ -49,7 +50,8 @@ impl Logger {
         let mut log = LogFile::new(&config.log_path, config.rotation);
         log.lock()?.ensure_log()?;
         let signals = Arc::new(Signals::default());
-        match recover(&mut log, None, config.max_record_bytes) {
+        signals.note_recovery(&sweep());
+        match recover(&mut log, None) {
             Ok(found) => {
                 signals.note_recovery(&found);
                 found.gone.iter().for_each(|gone| say(&format!("{gone}: its records are lost")));

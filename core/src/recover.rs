@@ -29,7 +29,8 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    fn add(&mut self, other: Self) {
+    /// Adds what was found elsewhere.
+    pub fn add(&mut self, other: Self) {
         self.records += other.records;
         self.damaged += other.damaged;
         self.alive += other.alive;
@@ -38,31 +39,27 @@ impl Recovery {
     }
 }
 
-/// Recovers what dead processes left beside the log at `path`, with the limits for lines and
-/// files that a program would use there. Lines may be as long as their own process allowed.
+/// Recovers what dead processes left beside the log at `path`. It is rotated as a program would
+/// that opens it; lines are as long as their own process would have written them.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Timeout`] where the log cannot be appended to; what was not moved
 /// stays in its rings.
-pub fn drain(path: &Path, max_record_bytes: usize, rotation: Rotation) -> Result<Recovery> {
+pub fn drain(path: &Path, rotation: Rotation) -> Result<Recovery> {
     let mut log = LogFile::new(path, rotation);
     if names::lock_file(path).exists() {
         // Finishes the append of a dead process that has left no rings behind.
         drop(log.lock()?);
     }
-    recover(&mut log, None, max_record_bytes)
+    recover(&mut log, None)
 }
 
 /// Recovers all dead processes' rings of a log but `own`.
-pub(crate) fn recover(
-    log: &mut LogFile,
-    own: Option<u64>,
-    max_record_bytes: usize,
-) -> Result<Recovery> {
+pub(crate) fn recover(log: &mut LogFile, own: Option<u64>) -> Result<Recovery> {
     let mut total = Recovery::default();
     for id in noted(log.path())? {
         if Some(id) != own {
-            total.add(recover_one(log, id, max_record_bytes)?);
+            total.add(recover_one(log, id)?);
         }
     }
     Ok(total)
@@ -88,7 +85,7 @@ pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
     Ok(ids)
 }
 
-fn recover_one(log: &mut LogFile, id: u64, max_record_bytes: usize) -> Result<Recovery> {
+fn recover_one(log: &mut LogFile, id: u64) -> Result<Recovery> {
     let path = log.path().to_path_buf();
     let boot = log.boot_id();
     let mut locked = log.lock()?;
@@ -109,7 +106,7 @@ fn recover_one(log: &mut LogFile, id: u64, max_record_bytes: usize) -> Result<Re
         Seen::Dead { note, rings } => {
             locked.honour_unreached(&rings);
             drop(locked);
-            move_records(log, &rings, max_record_bytes, &mut found)?;
+            move_records(log, &rings, &mut found)?;
             let mut locked = log.lock()?;
             note.remove();
             locked.forget_unreached(id)?;
@@ -123,13 +120,14 @@ fn describe(log: &Path, id: u64, why: &str) -> String {
     format!("{}: {why}", names::rings_note(log, id).display())
 }
 
-fn move_records(
+/// Moves all records of a dead process's rings into its log.
+pub(crate) fn move_records(
     log: &mut LogFile,
     rings: &RingFile,
-    max_record_bytes: usize,
     found: &mut Recovery,
 ) -> Result<()> {
-    let mut gatherer = Gatherer::new(max_record_bytes.max(rings.max_record_bytes()));
+    // Lines may be as long as the process itself would have written them.
+    let mut gatherer = Gatherer::new(rings.max_record_bytes());
     let calibration = rings.calibration();
     loop {
         let limit = log.block_limit(BLOCK_BYTES);

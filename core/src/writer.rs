@@ -266,14 +266,14 @@ impl Run {
 
     fn keep_house(&mut self) {
         self.housekept = Instant::now();
-        let Writer { rings, signals, log, note, converter, max_record_bytes } = &mut self.writer;
+        let Writer { rings, signals, log, note, converter, .. } = &mut self.writer;
         converter.recalibrate();
         rings.file().publish_calibration(converter.calibration());
         if let Some(note) = note {
             // A folder that was deleted has no place for it; the next append makes the folder.
             let _ = note.renew(log.path(), rings.file().id());
         }
-        if let Ok(recovery) = recover(log, Some(rings.file().id()), *max_record_bytes) {
+        if let Ok(recovery) = recover(log, Some(rings.file().id())) {
             signals.note_recovery(&recovery);
             recovery.gone.iter().for_each(|gone| say(&format!("{gone}: its records are lost")));
         }

@@ -130,7 +130,9 @@ mod tests {
 
     fn encoded(keys: &[&[u8]]) -> Vec<u8> {
         let mut bytes = Vec::new();
-        keys.iter().for_each(|key| append_tag(&mut bytes, key, TagValue::Null));
+        for key in keys {
+            append_tag(&mut bytes, key, TagValue::Null);
+        }
         bytes
     }
 

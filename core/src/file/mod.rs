@@ -12,5 +12,7 @@ mod tail;
 pub(crate) use block::Block;
 #[cfg(test)]
 pub(crate) use lock::LockFile;
+pub(crate) use lock::try_lock;
 pub(crate) use log::{LogFile, Rotation};
-pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted};
+pub(crate) use note::open_nofollow as open_ring_file;
+pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};

@@ -26,13 +26,28 @@ pub(crate) enum RingPlace {
 }
 
 impl RingPlace {
+    /// The folder of a log's ring files.
+    pub(crate) fn folder(self, log: &Path) -> &Path {
+        match self {
+            Self::Shm => Path::new("/dev/shm"),
+            Self::Log => log.parent().unwrap_or(Path::new(".")),
+        }
+    }
+
     /// The ring file of an id, for a log.
     pub(crate) fn path(self, log: &Path, id: u64) -> PathBuf {
         match self {
-            Self::Shm => PathBuf::from(format!("/dev/shm/lb-log-{id:016x}.rings")),
+            Self::Shm => self.folder(log).join(format!("lb-log-{id:016x}.rings")),
             Self::Log => names::side_file(log, &format!("{id:016x}.ringdata")),
         }
     }
+}
+
+/// The id in the name of a ring file in `/dev/shm`.
+pub(crate) fn ring_id_in(name: &str) -> Option<u64> {
+    let digits = name.strip_prefix("lb-log-")?.strip_suffix(".rings")?;
+    let id = u64::from_str_radix(digits, 16).ok()?;
+    (format!("{id:016x}") == digits).then_some(id)
 }
 
 /// What a note says.
@@ -213,7 +228,8 @@ fn is_gone(error: &io::Error, path: &Path, device: u64) -> bool {
     }
 }
 
-fn open_nofollow(path: &Path) -> io::Result<File> {
+/// Opens a note or a ring file of another process; never through a symbolic link.
+pub(crate) fn open_nofollow(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)

@@ -51,6 +51,8 @@ pub(crate) struct RingFile {
 /// The file behind the memory.
 struct Backing {
     file: File,
+    /// The log that the rings are of, as the header says.
+    log_path: PathBuf,
     path: PathBuf,
     file_id: FileId,
 }
@@ -101,7 +103,8 @@ impl RingFile {
         let metadata = file.metadata()?;
         let map = Mapping::of_file(&file, layout.total())?;
         let file_id = (metadata.dev(), metadata.ino());
-        let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
+        let log_path = birth.log_path.to_path_buf();
+        let backing = Some(Backing { file, log_path, path: path.to_path_buf(), file_id });
         let this = Self { map, header, backing };
         this.counter_at(RINGS_USED).store(1, Ordering::Release);
         Ok(this)
@@ -121,7 +124,8 @@ impl RingFile {
         }
         let map = Mapping::of_file(&file, total)?;
         let file_id = (metadata.dev(), metadata.ino());
-        let backing = Some(Backing { file, path: path.to_path_buf(), file_id });
+        let log_path = Header::log_path(&page);
+        let backing = Some(Backing { file, log_path, path: path.to_path_buf(), file_id });
         Ok(Self { map, header, backing })
     }
 
@@ -132,6 +136,11 @@ impl RingFile {
     /// Device and inode; `None` in plain memory.
     pub(crate) fn file_id(&self) -> Option<FileId> {
         self.backing.as_ref().map(|backing| backing.file_id)
+    }
+
+    /// The log that its owner writes to, as its owner wrote it down; empty in plain memory.
+    pub(crate) fn log_path(&self) -> &Path {
+        self.backing.as_ref().map_or(Path::new(""), |backing| &backing.log_path)
     }
 
     pub(crate) fn boot_id(&self) -> [u8; 16] {
@@ -353,6 +362,7 @@ mod tests {
         let seen = RingFile::open(file, &path).unwrap();
         assert_eq!((seen.id(), seen.rings_used(), seen.checked()), (7, 2, true));
         assert_eq!(seen.boot_id(), [3; 16]);
+        assert_eq!(seen.log_path(), Path::new("/x/a.jsonl"));
         assert_eq!(seen.layout(), made.layout());
         assert_eq!(seen.contexts(), [(1, b"{\"a\":1}".to_vec()), (2, b"{}".to_vec())]);
         assert_eq!(seen.calibration(), line);

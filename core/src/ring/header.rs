@@ -1,8 +1,9 @@
 //! The first page of a ring file: what it is, whose, and where its parts lie.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::queue::Control;
 use crate::clock::Clock;
@@ -130,6 +131,14 @@ impl Header {
         let sum = crc32fast::hash(&page[..PAGE - 4]);
         page[PAGE - 4..].copy_from_slice(&sum.to_le_bytes());
         Ok(page)
+    }
+
+    /// The log's path in a page that was found sound.
+    pub(super) fn log_path(page: &[u8; PAGE]) -> PathBuf {
+        let len = u64::from_le_bytes(page[56..64].try_into().unwrap_or_default());
+        let room = &page[PATH_AT..PAGE - 4];
+        let path = usize::try_from(len).ok().and_then(|len| room.get(..len)).unwrap_or_default();
+        PathBuf::from(OsStr::from_bytes(path))
     }
 
     /// Reads a page; every number in it is checked.
