@@ -9,6 +9,7 @@ mod encode;
 pub mod error;
 mod file;
 pub mod frame;
+mod gap;
 mod gather;
 mod intake;
 pub mod living;

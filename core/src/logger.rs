@@ -51,7 +51,7 @@ impl Logger {
         log.lock()?.ensure_log()?;
         let signals = Arc::new(Signals::default());
         signals.note_recovery(&sweep());
-        match recover(&mut log, None) {
+        match recover(&mut log, None, Some(&config.context)) {
             Ok(found) => {
                 signals.note_recovery(&found);
                 found.gone.iter().for_each(|gone| say(&format!("{gone}: its records are lost")));
@@ -74,6 +74,7 @@ impl Logger {
             note: made.note,
             converter,
             max_record_bytes: config.max_record_bytes,
+            context: config.context.clone(),
         };
         let thread = writer.start()?;
         Ok(Self {

@@ -322,7 +322,42 @@ fn a_full_ring_drops_counts_and_goes_on() {
     let stats = logger.stats();
     let accepted = outcomes.iter().filter(|outcome| outcome.is_ok()).count() as u64 + 1;
     assert!(balanced(&stats) && stats.written == accepted, "{stats:?}");
-    assert_eq!(home.lines().len() as u64, accepted);
+    let (gaps, records): (Vec<_>, Vec<_>) =
+        home.lines().into_iter().partition(|line| line["event_type"] == "log_gap");
+    assert_eq!(records.len() as u64, accepted);
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(gaps[0]["tags"]["lost"], stats.dropped);
+    assert!(gaps[0]["tags"]["reason"].as_str().unwrap().starts_with("a ring was full: "));
+}
+
+#[test]
+fn a_deleted_file_leaves_a_gap_in_the_next() {
+    let home = Home::new();
+    let logger = home.open(&json!({}));
+    say_to(&logger, b"one").unwrap();
+    logger.flush(SOON).unwrap();
+    std::fs::remove_dir_all(home.folder()).unwrap();
+    say_to(&logger, b"two").unwrap();
+    logger.close(SOON).unwrap();
+    let lines = home.lines();
+    assert_eq!((&lines[0]["message"], lines.len()), (&json!("two"), 2));
+    assert_eq!(lines[1]["event_type"], "log_gap");
+    assert_eq!(lines[1]["tags"]["lost"], Value::Null);
+}
+
+#[test]
+fn rings_that_are_gone_leave_a_gap() {
+    let home = Home::new();
+    home.open(&json!({})).close(SOON).unwrap();
+    let note = crate::names::rings_note(&home.folder().join("c-h.jsonl"), 7);
+    let said = json!({"ring_dir": "shm", "device": 1, "inode": 2, "boot_id": "another", "pid": 3});
+    std::fs::write(&note, said.to_string()).unwrap();
+    let logger = home.open(&json!({}));
+    logger.close(SOON).unwrap();
+    assert!(!note.exists());
+    let lines = home.lines();
+    assert_eq!((&lines[0]["event_type"], lines.len()), (&json!("log_gap"), 1));
+    assert!(lines[0]["message"].as_str().unwrap().contains("the machine was restarted"));
 }
 
 #[test]

@@ -7,10 +7,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::clock::realtime_ns;
 use crate::error::{Error, Result};
 use crate::file::{LogFile, Rotation, Seen, look};
+use crate::gap::{Gap, identity_of};
 use crate::gather::{BLOCK_BYTES, Gatherer};
 use crate::names;
+use crate::record::Context;
 use crate::ring::RingFile;
 
 /// What recovery found beside one log.
@@ -51,19 +54,59 @@ pub fn drain(path: &Path, rotation: Rotation) -> Result<Recovery> {
         // Finishes the append of a dead process that has left no rings behind.
         drop(log.lock()?);
     }
-    recover(&mut log, None)
+    recover(&mut log, None, None)
 }
 
-/// Recovers all dead processes' rings of a log but `own`.
-pub(crate) fn recover(log: &mut LogFile, own: Option<u64>) -> Result<Recovery> {
+/// Recovers all dead processes' rings of a log but `own`. What is lost is told in the log, under
+/// the identity of `context` or else of the log's last record.
+pub(crate) fn recover(
+    log: &mut LogFile,
+    own: Option<u64>,
+    context: Option<&Context>,
+) -> Result<Recovery> {
     let mut total = Recovery::default();
     for id in noted(log.path())? {
         if Some(id) != own {
-            total.add(recover_one(log, id)?);
+            let found = recover_one(log, id)?;
+            tell_losses(log, &found, context)?;
+            total.add(found);
         }
     }
     Ok(total)
 }
+
+fn tell_losses(log: &mut LogFile, found: &Recovery, context: Option<&Context>) -> Result<()> {
+    let damaged = (found.damaged > 0).then(|| Gap {
+        lost: Some(found.damaged),
+        reason: "the ring of a killed process was damaged".into(),
+        since_ns: None,
+    });
+    let gone = found.gone.iter().map(|why| Gap {
+        lost: None,
+        reason: format!("what a process had not written when it ended is gone ({why})"),
+        since_ns: None,
+    });
+    for gap in gone.chain(damaged) {
+        tell(log, &gap, context)?;
+    }
+    Ok(())
+}
+
+/// Appends a gap's record to the log.
+pub(crate) fn tell(log: &mut LogFile, gap: &Gap, context: Option<&Context>) -> Result<()> {
+    let mut locked = log.lock()?;
+    let identity = match context {
+        Some(context) => Some(context.clone()),
+        None => locked.last_line()?.and_then(|line| identity_of(&line)),
+    };
+    // A log without a single record has nobody to speak for; the caller tells its user.
+    identity.map_or(Ok(()), |identity| {
+        locked.append_line(&gap.line(&identity, realtime_ns(), GAP_BYTES))
+    })
+}
+
+/// Most bytes of a gap's line.
+const GAP_BYTES: usize = 16 * 1024;
 
 /// The ids of all rings notes beside a log.
 pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
@@ -137,7 +180,7 @@ pub(crate) fn move_records(
         if block.is_empty() {
             return Ok(());
         }
-        let (lines, error) = log.lock()?.append(rings, block);
+        let (lines, error) = log.lock()?.append(Some(rings), block);
         found.records += lines;
         if let Some(error) = error {
             return Err(error);

@@ -5,13 +5,15 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
-use crate::clock::Converter;
+use crate::clock::{Converter, realtime_ns};
 use crate::error::{Error, Result};
 use crate::file::{LogFile, OwnNote};
+use crate::gap::Gap;
 use crate::gather::{BLOCK_BYTES, Gatherer};
 use crate::notice::{Trouble, say};
-use crate::recover::{Recovery, recover};
-use crate::ring::Rings;
+use crate::record::Context;
+use crate::recover::{Recovery, recover, tell};
+use crate::ring::{Counter, Rings};
 use crate::sys::with_signals_blocked;
 
 /// Looks at the rings without sleeping before the writer begins to sleep, and as many yields.
@@ -35,6 +37,8 @@ pub(crate) struct Signals {
     appends: AtomicU64,
     recovered: AtomicU64,
     damaged: AtomicU64,
+    /// The part of `damaged` that was in rings of this process.
+    damaged_here: AtomicU64,
     write_errors: AtomicU64,
     rotations: AtomicU64,
     file_bytes: AtomicU64,
@@ -135,6 +139,8 @@ pub(crate) struct Writer {
     pub(crate) note: Option<OwnNote>,
     pub(crate) converter: Converter,
     pub(crate) max_record_bytes: usize,
+    /// Whose gaps are told.
+    pub(crate) context: Context,
 }
 
 impl Writer {
@@ -160,6 +166,18 @@ struct Run {
     sleep: Duration,
     retry: Duration,
     housekept: Instant,
+    told: Told,
+}
+
+/// What was told of losses so far.
+struct Told {
+    dropped: u64,
+    damaged: u64,
+    replaced: u64,
+    /// When that was, nanoseconds since 1970.
+    at_ns: i64,
+    /// Why the last append failed, until its drops are told.
+    trouble: Option<String>,
 }
 
 impl Run {
@@ -172,6 +190,7 @@ impl Run {
             sleep: FIRST_SLEEP,
             retry: FIRST_RETRY,
             housekept: Instant::now(),
+            told: Told { dropped: 0, damaged: 0, replaced: 0, at_ns: realtime_ns(), trouble: None },
         }
     }
 
@@ -184,7 +203,10 @@ impl Run {
                     self.idle = 0;
                     self.sleep = FIRST_SLEEP;
                 }
-                Ok(false) if stopping => return self.end(true),
+                Ok(false) if stopping => {
+                    self.tell_gaps();
+                    return self.end(true);
+                }
                 Ok(false) => self.rest(),
                 Err(error) => {
                     self.fail(&error);
@@ -206,12 +228,13 @@ impl Run {
         let gathered =
             self.gatherer.gather(rings.file(), limit, |stamp| converter.to_ns(stamp), false);
         signals.damaged.fetch_add(gathered.damaged, Ordering::Relaxed);
+        signals.damaged_here.fetch_add(gathered.damaged, Ordering::Relaxed);
         let block = self.gatherer.block();
         if block.is_empty() {
             return Ok(false);
         }
         let mut locked = log.lock()?;
-        let (_, error) = locked.append(rings.file(), block);
+        let (_, error) = locked.append(Some(rings.file()), block);
         signals.file_bytes.store(locked.committed(), Ordering::Relaxed);
         drop(locked);
         signals.rotations.store(log.rotations(), Ordering::Relaxed);
@@ -237,6 +260,7 @@ impl Run {
             )
         });
         signals.tell(|progress| progress.trouble = Some(error.to_string()));
+        self.told.trouble = Some(error.to_string());
         self.pause(self.retry);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
     }
@@ -266,17 +290,58 @@ impl Run {
 
     fn keep_house(&mut self) {
         self.housekept = Instant::now();
-        let Writer { rings, signals, log, note, converter, .. } = &mut self.writer;
+        let Writer { rings, signals, log, note, converter, context, .. } = &mut self.writer;
         converter.recalibrate();
         rings.file().publish_calibration(converter.calibration());
         if let Some(note) = note {
             // A folder that was deleted has no place for it; the next append makes the folder.
             let _ = note.renew(log.path(), rings.file().id());
         }
-        if let Ok(recovery) = recover(log, Some(rings.file().id())) {
+        if let Ok(recovery) = recover(log, Some(rings.file().id()), Some(context)) {
             signals.note_recovery(&recovery);
             recovery.gone.iter().for_each(|gone| say(&format!("{gone}: its records are lost")));
         }
+        self.tell_gaps();
+    }
+
+    /// Leaves a record of what is missing since the last time. What cannot be told now is told
+    /// the next time, in one sum.
+    fn tell_gaps(&mut self) {
+        let Writer { rings, signals, log, context, .. } = &mut self.writer;
+        let dropped = rings.file().counted(Counter::Dropped);
+        let damaged = signals.damaged_here.load(Ordering::Relaxed);
+        let replaced = log.replaced();
+        let told = &mut self.told;
+        if (dropped, damaged, replaced) == (told.dropped, told.damaged, told.replaced) {
+            told.at_ns = realtime_ns();
+            return;
+        }
+        let since_ns = Some(told.at_ns);
+        let gap = |lost: Option<u64>, reason: String| Gap { lost, reason, since_ns };
+        if dropped > told.dropped {
+            let why = told.trouble.take().unwrap_or_else(|| "the writer fell behind".into());
+            let full = gap(Some(dropped - told.dropped), format!("a ring was full: {why}"));
+            if tell(log, &full, Some(context)).is_err() {
+                return;
+            }
+            told.dropped = dropped;
+        }
+        if damaged > told.damaged {
+            let lost = gap(Some(damaged - told.damaged), "a ring was damaged".into());
+            if tell(log, &lost, Some(context)).is_err() {
+                return;
+            }
+            told.damaged = damaged;
+        }
+        if replaced > told.replaced {
+            let reason = "the log file was deleted or replaced while it was written to";
+            if tell(log, &gap(None, reason.into()), Some(context)).is_err() {
+                return;
+            }
+            // What this very append found is told the next time.
+            told.replaced = replaced;
+        }
+        told.at_ns = realtime_ns();
     }
 
     fn end(self, empty: bool) {

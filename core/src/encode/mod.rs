@@ -6,3 +6,4 @@ mod tags;
 mod time;
 
 pub(crate) use line::{EncodedContext, Encoder, Source};
+pub(crate) use time::append_timestamp;

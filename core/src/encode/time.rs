@@ -5,6 +5,12 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// Length of a timestamp without its `Z`.
 const LEN: usize = "2026-11-22T10:11:12.123456789".len();
 
+/// Appends the timestamp of `ns` nanoseconds since 1970, with its `Z`.
+pub(crate) fn append_timestamp(out: &mut Vec<u8>, ns: i64) {
+    TimeText::new().append(out, ns);
+    out.push(b'Z');
+}
+
 /// Writes timestamps; remembers the text of the last second.
 pub(crate) struct TimeText {
     second: i64,

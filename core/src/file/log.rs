@@ -19,7 +19,7 @@ use super::block::Block;
 use super::lock::{Held, LockError, LockFile, id_at, id_of};
 use super::note::{boot_id, open_noted};
 use super::state::{AppendNote, State};
-use super::tail::whole_lines;
+use super::tail::{last_line, whole_lines};
 use crate::clock::realtime_ns;
 pub(crate) use crate::config::Rotation;
 use crate::error::{Error, Result};
@@ -43,11 +43,14 @@ struct OpenLog {
     rotation: Rotation,
     open: Option<(File, FileId)>,
     rotations: u64,
+    /// How often the file was deleted or replaced under us.
+    replaced: u64,
 }
 
 impl LogFile {
     pub(crate) fn new(path: &Path, rotation: Rotation) -> Self {
-        let log = OpenLog { path: path.to_path_buf(), rotation, open: None, rotations: 0 };
+        let log =
+            OpenLog { path: path.to_path_buf(), rotation, open: None, rotations: 0, replaced: 0 };
         Self {
             path: path.to_path_buf(),
             boot_id: boot_id(),
@@ -73,6 +76,11 @@ impl LogFile {
     /// How often this process has rotated the log.
     pub(crate) fn rotations(&self) -> u64 {
         self.log.rotations
+    }
+
+    /// How often the log was deleted or replaced by others while this process had it open.
+    pub(crate) fn replaced(&self) -> u64 {
+        self.log.replaced
     }
 
     /// Takes the lock and finishes what a dead process left of an append.
@@ -174,6 +182,11 @@ impl Locked<'_> {
         let there = id_at(&self.log.path)?;
         let open = self.log.open.as_ref().map(|(_, id)| *id);
         if there != open {
+            // Whoever rotates the log says so in the lock file. Where that knows nothing else, or
+            // is new itself, somebody took the file away.
+            if open.is_some_and(|open| [open, (0, 0)].contains(&self.state.log)) {
+                self.log.replaced += 1;
+            }
             self.log.open = None;
         }
         if there.is_some() && self.log.open.is_none() {
@@ -254,10 +267,14 @@ impl Locked<'_> {
         self.try_ensure_log()
     }
 
-    /// Appends a block whose records lie in `rings`, rotating before where the limit asks for
-    /// it. Returns how many lines were written: all, or where the disk is full those that fit,
-    /// together with the error. The rings are advanced by just these.
-    pub(crate) fn append(&mut self, rings: &RingFile, block: &mut Block) -> (u64, Option<Error>) {
+    /// Appends a block, rotating before where the limit asks for it. Its records lie in `rings`;
+    /// lines of our own lie in none. Returns how many lines were written: all, or where the disk
+    /// is full those that fit, together with the error. The rings are advanced by just these.
+    pub(crate) fn append(
+        &mut self,
+        rings: Option<&RingFile>,
+        block: &mut Block,
+    ) -> (u64, Option<Error>) {
         let path = self.log.path.clone();
         match self.try_append(rings, block) {
             Ok(done) => done,
@@ -265,9 +282,16 @@ impl Locked<'_> {
         }
     }
 
+    /// Appends a line that was in no ring.
+    pub(crate) fn append_line(&mut self, line: &[u8]) -> Result<()> {
+        let mut block = Block::default();
+        block.lines_mut().extend_from_slice(line);
+        self.append(None, &mut block).1.map_or(Ok(()), Err)
+    }
+
     fn try_append(
         &mut self,
-        rings: &RingFile,
+        rings: Option<&RingFile>,
         block: &mut Block,
     ) -> io::Result<(u64, Option<Error>)> {
         self.try_ensure_log()?;
@@ -289,11 +313,14 @@ impl Locked<'_> {
     }
 
     /// Step 3.
-    fn note(&mut self, rings: &RingFile, block: &Block) -> io::Result<()> {
+    fn note(&mut self, rings: Option<&RingFile>, block: &Block) -> io::Result<()> {
         self.state.number += 1;
-        rings.prepare(self.state.number, block.end());
+        if let Some(rings) = rings {
+            rings.prepare(self.state.number, block.end());
+        }
+        let outlives_us = rings.filter(|rings| rings.file_id().is_some());
         self.state.note = Some(AppendNote {
-            ring_id: if rings.file_id().is_some() { rings.id() } else { 0 },
+            ring_id: outlives_us.map_or(0, RingFile::id),
             log: self.state.log,
             start: self.state.committed,
             len: block.lines().len() as u64,
@@ -302,8 +329,10 @@ impl Locked<'_> {
     }
 
     /// Step 5.
-    fn commit(&mut self, rings: &RingFile, len: u64) -> io::Result<()> {
-        rings.finish(self.state.number);
+    fn commit(&mut self, rings: Option<&RingFile>, len: u64) -> io::Result<()> {
+        if let Some(rings) = rings {
+            rings.finish(self.state.number);
+        }
         self.state.committed += len;
         self.state.note = None;
         self.save()
@@ -312,7 +341,7 @@ impl Locked<'_> {
     /// A short write of our own: whole lines stay, the rest is cut away and stays in its rings.
     fn keep_whole_lines(
         &mut self,
-        rings: &RingFile,
+        rings: Option<&RingFile>,
         block: &mut Block,
         written: usize,
     ) -> io::Result<u64> {
@@ -335,6 +364,16 @@ impl Locked<'_> {
                 rings.finish(number);
             }
         }
+    }
+
+    /// The last line that is in the log for good, without its newline; `None` in a new file.
+    pub(crate) fn last_line(&mut self) -> Result<Option<Vec<u8>>> {
+        self.ensure_log()?;
+        let Some((file, _)) = &self.log.open else {
+            return Ok(None);
+        };
+        last_line(file, self.state.committed)
+            .map_err(|error| Error::io(&self.log.path, "reading the log's last line", error))
     }
 
     /// Forgets finished appends of a ring file whose note is gone.

@@ -42,7 +42,7 @@ impl Bench {
             head += 8;
             block.mark(0, head, 1);
         }
-        log.lock().unwrap().append(&self.rings, &mut block)
+        log.lock().unwrap().append(Some(&self.rings), &mut block)
     }
 
     fn content(&self) -> String {
@@ -150,15 +150,15 @@ fn a_deleted_or_replaced_file_is_followed() {
     bench.append(&mut log, b"one\n");
     std::fs::remove_file(bench.path()).unwrap();
     bench.append(&mut log, b"two\n");
-    assert_eq!(bench.content(), "two\n");
+    assert_eq!((bench.content().as_str(), log.replaced()), ("two\n", 1));
     let other = bench.dir.path().join("other");
     std::fs::write(&other, b"foreign\ncut").unwrap();
     std::fs::rename(&other, bench.path()).unwrap();
     bench.append(&mut log, b"three\n");
-    assert_eq!(bench.content(), "foreign\nthree\n");
+    assert_eq!((bench.content().as_str(), log.replaced()), ("foreign\nthree\n", 2));
     std::fs::remove_dir_all(bench.path().parent().unwrap()).unwrap();
     bench.append(&mut log, b"four\n");
-    assert_eq!(bench.content(), "four\n");
+    assert_eq!((bench.content().as_str(), log.replaced()), ("four\n", 3));
 }
 
 #[test]
@@ -177,6 +177,19 @@ fn rotation_comes_before_the_limit_and_never_replaces() {
     assert_eq!([segment(1), segment(2), segment(3)], ["aaaa\nbbbb\n", "taken", "cccc\ndddd\n"]);
     assert_eq!(bench.content(), "eeee\n");
     assert_eq!(bench.state().next_segment, 4);
+    assert_eq!((one.replaced(), two.replaced()), (0, 0), "a rotation is not a loss");
+}
+
+#[test]
+fn a_line_of_our_own_and_the_last_one() {
+    let bench = Bench::new();
+    let mut log = bench.open(NEVER);
+    assert_eq!(log.lock().unwrap().last_line().unwrap(), None);
+    bench.append(&mut log, b"one\n");
+    log.lock().unwrap().append_line(b"gap\n").unwrap();
+    assert_eq!(bench.content(), "one\ngap\n");
+    assert_eq!(log.lock().unwrap().last_line().unwrap(), Some(b"gap".to_vec()));
+    assert_eq!(bench.rings.ring(0).control.position().records, 1);
 }
 
 #[test]

@@ -21,6 +21,25 @@ pub(crate) fn whole_lines(file: &File, from: u64) -> io::Result<u64> {
     Ok(from)
 }
 
+/// The last line of the file's first `end` bytes, which end with a newline; `None` where there is
+/// none, or one of more than 16 MiB.
+pub(crate) fn last_line(file: &File, end: u64) -> io::Result<Option<Vec<u8>>> {
+    const LONGEST: u64 = 16 * 1024 * 1024;
+    let mut from = end;
+    while from > 0 && end - from <= LONGEST {
+        from = end.saturating_sub(((end - from) * 8).max(4096));
+        let mut bytes = vec![0; usize::try_from(end - from).unwrap_or(0)];
+        file.read_exact_at(&mut bytes, from)?;
+        bytes.pop();
+        match memchr::memrchr(b'\n', &bytes) {
+            Some(newline) => return Ok(Some(bytes.split_off(newline + 1))),
+            None if from == 0 => return Ok(Some(bytes)),
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -42,5 +61,20 @@ mod tests {
         let mut large = vec![b'x'; 200_000];
         large[10] = b'\n';
         check(&large, 0, 11);
+    }
+
+    #[test]
+    fn the_last_line_is_found_however_long() {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        let check = |content: &[u8], expected: Option<&[u8]>| {
+            std::fs::write(path.path(), content).unwrap();
+            let file = File::open(path.path()).unwrap();
+            assert_eq!(last_line(&file, content.len() as u64).unwrap().as_deref(), expected);
+        };
+        check(b"", None);
+        check(b"one\n", Some(b"one"));
+        check(b"one\ntwo\n", Some(b"two"));
+        let long = vec![b'x'; 300_000];
+        check(&[b"first\n", long.as_slice(), b"\n"].concat(), Some(&long));
     }
 }
