@@ -26,7 +26,7 @@ fn membarrier(command: libc::c_int) -> libc::c_long {
 }
 
 /// Whether [`heavy_fence`] reaches the other threads by itself. Where it does not,
-/// [`light_fence`] is a real fence.
+/// [`LightFence`] is a real fence.
 fn asymmetric() -> bool {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     *REGISTERED.get_or_init(|| {
