@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from support import k6
-from support.compare import Identity, compare, compare_lines, k6_lines, our_lines, record_samples
+from support.compare import SAMPLE_EVENTS, Identity, compare, compare_lines, k6_lines, our_lines, record_samples
 from support.paths import LB
 from support.process import Target, clean_environment, wait_until
 from support.records import FIELDS, Record
@@ -182,6 +182,21 @@ def test_every_sample(name: str, samples: str, runs: Runs) -> None:
     assert case.metrics <= seen, "the script no longer does what it is for"
     difference = compare(points, records, case.identity, samples)
     assert not difference, str(difference)
+
+
+@pytest.mark.parametrize("samples", ["compact", "raw"])
+@pytest.mark.parametrize("name", ["groups", "scenarios"])
+def test_any_loss_in_a_real_run_is_seen(name: str, samples: str, runs: Runs) -> None:
+    run, identity = runs.of(name, samples), CASES[name].identity
+    points, records = run.points(), run.records()
+    places = [at for at, record in enumerate(records) if record["event_type"] in SAMPLE_EVENTS]
+    for at in places[:: max(1, len(places) // 12)]:
+        assert compare(points, records[:at] + records[at + 1 :], identity, samples).missing
+        assert compare(points, [*records, records[at]], identity, samples).extra
+        shifted = {**records[at], "timestamp": "2026-01-01T00:00:00.000000000Z"}
+        assert compare(points, [*records[:at], shifted, *records[at + 1 :]], identity, samples)
+    lines, ours = k6_lines(run.log_lines()), our_lines(records)
+    assert all(compare_lines(lines, ours[:at] + ours[at + 1 :]) for at in range(0, len(ours), 5))
 
 
 @pytest.mark.parametrize(("name", "samples"), PARAMETERS)
