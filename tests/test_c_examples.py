@@ -46,3 +46,19 @@ def test_errors(standard: str, folder: Path) -> None:
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert "componnent" in done.stdout
     assert "did you mean component" in done.stdout
+
+
+def test_fork(folder: Path) -> None:
+    children, records = 50, 400
+    program = cc.build(EXAMPLES / "fork.c", folder / "program", standard="gnu11")
+    done = run(program, folder, str(folder), str(children), str(records))
+    assert (done.returncode, done.stderr) == (0, "")
+    numbers: dict[int, list[int]] = {}
+    for record in read_log(folder / "fork" / "logs" / "app-h.jsonl"):
+        numbers.setdefault(record["tags"]["source"], []).append(record["tags"]["number"])
+    speaking = {child for child in range(children) if child % 3 != 0} | {-1, -2, -3, -4}
+    assert set(numbers) == speaking
+    for source, seen in numbers.items():
+        assert seen == list(range(records)), f"source {source}: each record once, in its order"
+    left = [path.name for path in (folder / "fork" / "logs").iterdir()]
+    assert sorted(left) == [".app-h.lock", "app-h.jsonl"]

@@ -65,6 +65,19 @@ impl Contexts {
         Ok(id)
     }
 
+    /// All contexts, in the order of their ids, as their JSON. Takes no lock that another thread
+    /// could have held while this process was forked from it: what is not to be had then is left
+    /// out, and what comes behind it too.
+    pub(crate) fn all(&self, rings: &RingFile) -> Vec<Vec<u8>> {
+        let mut all: Vec<Vec<u8>> = rings.contexts().into_iter().map(|(_, json)| json).collect();
+        if let Ok(inlined) = self.inlined.try_read() {
+            let first = self.stored.load(Ordering::Acquire);
+            let behind = (first..).map_while(|id| inlined.get(&id));
+            all.extend(behind.map(|json| json.to_vec()));
+        }
+        all
+    }
+
     /// Whether frames may refer to a context by its id alone.
     #[inline]
     pub(crate) fn is_stored(&self, id: u32) -> bool {

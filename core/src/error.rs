@@ -41,9 +41,6 @@ pub enum Error {
     /// A call inside a call on one thread, as from a signal handler.
     #[error("a call inside a call on the same thread was refused and counted")]
     Nested,
-    /// The logger belongs to the parent of this process.
-    #[error("this logger was opened before a fork: open one in the child")]
-    Forked,
     /// A bound of the library was reached.
     #[error("{0}")]
     Limit(String),
@@ -67,7 +64,7 @@ impl Error {
             Self::Closed => 6,
             Self::Timeout(_) => 7,
             Self::Nested => 8,
-            Self::Forked => 9,
+            // 9 is reserved.
             Self::Limit(_) => 10,
         }
     }

@@ -5,7 +5,7 @@
 #![allow(clippy::inline_always)]
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
@@ -18,7 +18,6 @@ use crate::frame::{
 };
 use crate::record::{Level, TagValue};
 use crate::ring::{Counter, Fill, Refused, Rings};
-use crate::sys::fork_marker;
 use crate::writer::Signals;
 
 /// A record as a caller has it. Everything is borrowed for the call.
@@ -76,7 +75,6 @@ pub(crate) struct Intake {
     /// Most bytes of a frame: a quarter of a ring.
     max_frame: usize,
     checked: bool,
-    marker: &'static AtomicU8,
     /// 1 + the writer's append count when a caller last waited in vain.
     stalled_at: AtomicU64,
 }
@@ -98,7 +96,6 @@ impl Intake {
             max_record_bytes: config.max_record_bytes,
             max_frame: usize::try_from(quarter).unwrap_or(usize::MAX) & !7,
             checked: rings.file().checked(),
-            marker: fork_marker(),
             stalled_at: AtomicU64::new(0),
             rings,
             signals,
@@ -106,18 +103,12 @@ impl Intake {
         }
     }
 
-    /// Fails in a forked child, where the threads and locks of the parent are not.
-    #[inline]
-    pub(crate) fn check_process(&self) -> Result<()> {
-        if self.marker.load(Ordering::Relaxed) == 0 { Err(Error::Forked) } else { Ok(()) }
-    }
-
     /// Logs one record. It is accepted when this returns `Ok`: from then on it is safe from a
     /// crash of the process (unless the rings are in plain memory).
     ///
     /// # Errors
     /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
-    /// [`Error::Closed`] and [`Error::Forked`] are not.
+    /// [`Error::Closed`] is not.
     #[inline]
     pub(crate) fn log<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
         if record.level < self.min_level {
@@ -184,7 +175,6 @@ impl Intake {
     /// Pushes a frame, waiting for room where the configuration says so.
     #[inline(always)]
     fn offer(&self, frame: &impl Fill) -> Result<()> {
-        self.check_process()?;
         match self.rings.push(frame) {
             Ok(false) => Ok(()),
             Ok(true) => {
@@ -254,7 +244,7 @@ impl Intake {
             rest = next;
             match done {
                 Ok(()) => result.accepted += 1,
-                Err(error @ (Error::Closed | Error::Forked)) => return (result, Err(error)),
+                Err(Error::Closed) => return (result, Err(Error::Closed)),
                 Err(Error::Dropped) => {
                     result.dropped += 1;
                     outcome = outcome.and(Err(Error::Dropped));

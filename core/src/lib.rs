@@ -5,6 +5,7 @@
 mod clock;
 pub mod config;
 mod contexts;
+mod core;
 mod encode;
 pub mod error;
 mod file;

@@ -1,35 +1,62 @@
 //! A logger: what a program opens, logs through, and closes.
+//!
+//! Its core belongs to a process. A forked child opens one of its own at its first call, and
+//! leaks its copy of the parent's: it never drains, unlocks, closes or removes what is the
+//! parent's. The cores form a chain, one link for each fork on the way to this process.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
-use crate::clock::{Clock, Converter};
 use crate::config::{self, Config};
-use crate::contexts::Contexts;
+use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::file::LogFile;
-use crate::intake::Intake;
 pub use crate::intake::{BatchResult, Record, TagList};
-use crate::notice::say;
-use crate::place::make_rings;
-use crate::recover::recover;
-use crate::ring::{Counter, Layout, Rings};
-use crate::stats::{RingsIn, Stats};
-use crate::sweep::sweep;
-use crate::writer::{Signals, Writer};
+use crate::record::Context;
+use crate::stats::Stats;
+use crate::sys::{era, era_mark};
 
 /// How long a logger that is dropped without close waits for its file.
 const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An open logger. Everything may be called from any thread at once.
 pub struct Logger {
-    intake: Intake,
+    /// Where the current era stands, read at each call.
+    mark: &'static AtomicU64,
+    first: Box<Link>,
     closed: AtomicBool,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    rings_in: RingsIn,
     config: Config,
+}
+
+/// The core of one process on the way from the one that opened the logger to this one.
+struct Link {
+    era: u64,
+    /// Taken out only when dropped.
+    core: Option<Core>,
+    path: PathBuf,
+    /// The core of a child.
+    next: OnceLock<Box<Self>>,
+    /// The era whose thread makes `next` now, else 0.
+    maker: AtomicU64,
+}
+
+impl Link {
+    fn new(config: &Config, contexts: &[Context]) -> Result<Box<Self>> {
+        let era = era();
+        let path = config.log_path_of(std::process::id());
+        let core = Some(Core::open(config, &path, contexts)?);
+        let (next, maker) = (OnceLock::new(), AtomicU64::new(0));
+        Ok(Box::new(Self { era, core, path, next, maker }))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if self.era != era() {
+            std::mem::forget(self.core.take());
+        }
+    }
 }
 
 impl Logger {
@@ -47,43 +74,60 @@ impl Logger {
     /// # Errors
     /// [`Error::Io`] where a folder or file cannot be used.
     pub fn with(config: Config) -> Result<Self> {
-        let mut log = LogFile::new(&config.log_path, config.rotation);
-        log.lock()?.ensure_log()?;
-        let signals = Arc::new(Signals::default());
-        signals.note_recovery(&sweep());
-        match recover(&mut log, None, Some(&config.context)) {
-            Ok(found) => {
-                signals.note_recovery(&found);
-                found.gone.iter().for_each(|gone| say(&format!("{gone}: its records are lost")));
-            }
-            Err(error) => say(&format!("records of dead processes stay where they are: {error}")),
-        }
+        let first = Link::new(&config, std::slice::from_ref(&config.context))?;
+        Ok(Self { mark: era_mark(), first, closed: AtomicBool::new(false), config })
+    }
 
-        let clock = Clock::detect();
-        let converter = Converter::new(clock);
-        let layout = Layout::new(config.ring.bytes, config.ring.total_bytes);
-        let made = make_rings(config.ring.dir, &log, layout, clock, config.max_record_bytes)?;
-        made.file.publish_calibration(converter.calibration());
-        let contexts = Contexts::default();
-        contexts.add(&config.context, &made.file, config.max_record_bytes)?;
-        let rings = Rings::new(made.file);
-        let writer = Writer {
-            rings: rings.clone(),
-            signals: signals.clone(),
-            log,
-            note: made.note,
-            converter,
-            max_record_bytes: config.max_record_bytes,
-            context: config.context.clone(),
+    /// The core of this process, where it has one.
+    #[inline]
+    fn existing(&self) -> Option<&Link> {
+        let era = self.mark.load(Ordering::Acquire);
+        let mut link = &self.first;
+        while link.era != era {
+            link = link.next.get()?;
+        }
+        Some(link)
+    }
+
+    /// The core of this process, which is opened now in a child that has none.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // On the way of each record.
+    fn core(&self) -> Result<&Core> {
+        let link = if self.first.era == self.mark.load(Ordering::Relaxed) {
+            &self.first
+        } else {
+            self.link_of_child()?
         };
-        let thread = writer.start()?;
-        Ok(Self {
-            intake: Intake::new(rings, signals, contexts, clock, &config),
-            closed: AtomicBool::new(false),
-            thread: Mutex::new(Some(thread)),
-            rings_in: made.rings_in,
-            config,
-        })
+        link.core.as_ref().ok_or(Error::Closed)
+    }
+
+    #[cold]
+    fn link_of_child(&self) -> Result<&Link> {
+        let era = era();
+        loop {
+            if let Some(link) = self.existing() {
+                return Ok(link);
+            }
+            if self.closed.load(Ordering::Relaxed) {
+                return Err(Error::Closed);
+            }
+            let mut last = &self.first;
+            while let Some(next) = last.next.get() {
+                last = next;
+            }
+            // Not a lock: one that the parent held at the fork would never be released here.
+            let before = last.maker.load(Ordering::Acquire);
+            let claim =
+                last.maker.compare_exchange(before, era, Ordering::AcqRel, Ordering::Relaxed);
+            if before == era || claim.is_err() {
+                std::thread::yield_now();
+                continue;
+            }
+            let contexts = last.core.as_ref().map(Core::contexts).unwrap_or_default();
+            let made = Link::new(&self.config, &contexts).map(|link| last.next.set(link));
+            last.maker.store(0, Ordering::Release);
+            made?.map_err(|_| Error::Closed)?;
+        }
     }
 
     /// Logs one record. It is accepted when this returns `Ok`: from then on it is safe from a
@@ -91,10 +135,10 @@ impl Logger {
     ///
     /// # Errors
     /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
-    /// [`Error::Closed`] and [`Error::Forked`] are not.
+    /// [`Error::Closed`] is not, nor is what [`Logger::with`] fails with in a forked child.
     #[inline]
     pub fn log<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
-        self.intake.log(record)
+        self.core()?.intake.log(record)
     }
 
     /// Logs the entries of a batch, in order (see `frame.rs` for its form). An entry that cannot
@@ -104,12 +148,18 @@ impl Logger {
     /// The first of what [`Logger::log`] fails with; [`Error::Argument`] for a batch that cannot
     /// be read to its end.
     pub fn push_batch(&self, batch: &[u8]) -> (BatchResult, Result<()>) {
-        self.intake.push_batch(batch)
+        match self.core() {
+            Ok(core) => core.intake.push_batch(batch),
+            Err(error) => (BatchResult::default(), Err(error)),
+        }
     }
 
     /// Counts a record as rejected, and makes the error that says why.
     pub fn reject(&self, why: String) -> Error {
-        self.intake.reject(why)
+        match self.core() {
+            Ok(core) => core.intake.reject(why),
+            Err(_) => Error::Rejected(why),
+        }
     }
 
     /// The configuration that was opened.
@@ -119,91 +169,35 @@ impl Logger {
     }
 
     /// The id of a context given as JSON (see [`config::context`]); equal contexts have equal
-    /// ids. One that breaks the schema is refused; its records can be offered with
-    /// the id `u32::MAX`, which rejects and counts them.
+    /// ids, also in forked children. One that breaks the schema is refused; its records can be
+    /// offered with the id `u32::MAX`, which rejects and counts them.
     ///
     /// # Errors
-    /// [`Error::Rejected`] with the reasons, [`Error::Limit`], [`Error::Forked`].
+    /// [`Error::Rejected`] with the reasons, [`Error::Limit`], [`Error::Closed`] in a child of a
+    /// process that had closed the logger.
     pub fn context(&self, json: &[u8]) -> Result<u32> {
-        self.intake.check_process()?;
-        config::context(json, &self.config.context).and_then(|context| {
-            self.intake.contexts.add(
-                &context,
-                self.intake.rings.file(),
-                self.config.max_record_bytes,
-            )
-        })
+        let context = config::context(json, &self.config.context)?;
+        let Core { intake, .. } = self.core()?;
+        intake.contexts.add(&context, intake.rings.file(), self.config.max_record_bytes)
     }
 
     /// Waits until everything that was accepted before the call is in the kernel.
     ///
     /// # Errors
-    /// [`Error::Timeout`] with what is left and why, [`Error::Forked`].
+    /// [`Error::Timeout`] with what is left and why.
     pub fn flush(&self, timeout: Duration) -> Result<()> {
-        self.intake.check_process()?;
-        let targets: Vec<u64> =
-            self.intake.rings.file().used().map(|ring| ring.control.tail()).collect();
-        let written = |ended: Option<bool>| {
-            ended == Some(true)
-                || self
-                    .intake
-                    .rings
-                    .file()
-                    .used()
-                    .zip(&targets)
-                    .all(|(ring, target)| ring.control.head() >= *target)
-        };
-        let deadline = Instant::now() + timeout;
-        self.intake
-            .signals
-            .wait(deadline, written)
-            .map_err(|trouble| self.unfinished("flush", timeout, trouble))
-    }
-
-    fn unfinished(&self, what: &str, timeout: Duration, trouble: Option<String>) -> Error {
-        let queued = self.stats().queued;
-        let path = self.config.log_path.display();
-        let why = trouble.unwrap_or_else(|| "the disk is slow".into());
-        let stay = if self.rings_in == RingsIn::Memory {
-            "their rings are in plain memory and end with the process"
-        } else {
-            "they stay in their rings, for the next program that opens this log or for lb drain"
-        };
-        Error::Timeout(format!(
-            "{path}: {what} was not finished within {timeout:?}: {queued} records are not in the \
-             file ({why}); {stay}"
-        ))
+        match self.existing() {
+            Some(Link { core: Some(core), path, .. }) => core.flush(path, timeout),
+            _ => Ok(()),
+        }
     }
 
     /// One consistent snapshot.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let file = self.intake.rings.file();
-        let (mut written, mut accepted) = (0, 0);
-        for ring in file.used() {
-            let (out, published) = ring.control.records();
-            written += out;
-            accepted += published;
-        }
-        let [recovered, damaged, write_errors, rotations, file_bytes] =
-            self.intake.signals.counts();
-        let dropped = file.counted(Counter::Dropped);
-        let rejected = file.counted(Counter::Rejected);
-        Stats {
-            offered: accepted + dropped + rejected,
-            written,
-            queued: accepted - written,
-            dropped,
-            rejected,
-            truncated: file.counted(Counter::Truncated),
-            nonfinite: file.counted(Counter::NonFinite),
-            shared: file.counted(Counter::Shared),
-            recovered,
-            damaged,
-            write_errors,
-            rotations,
-            file_bytes,
-            rings_in: self.rings_in,
+        match self.existing() {
+            Some(Link { core: Some(core), .. }) => core.stats(),
+            _ => Stats::default(),
         }
     }
 
@@ -212,28 +206,12 @@ impl Logger {
     /// again for what the first could not finish.
     ///
     /// # Errors
-    /// [`Error::Timeout`] with what is left and why, [`Error::Forked`].
+    /// [`Error::Timeout`] with what is left and why.
     pub fn close(&self, timeout: Duration) -> Result<()> {
-        self.intake.check_process()?;
-        let deadline = Instant::now() + timeout;
         self.closed.store(true, Ordering::Relaxed);
-        let quiet = self.intake.rings.close(deadline);
-        self.intake.signals.stop();
-        let ended = |ended: Option<bool>| ended == Some(true);
-        let outcome = self.intake.signals.wait(deadline, ended);
-        if let Err(trouble) = outcome {
-            self.intake.signals.abandon();
-            return Err(self.unfinished("close", timeout, trouble));
-        }
-        // It has said its last word: joining takes no time.
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
-        }
-        if quiet {
-            Ok(())
-        } else {
-            Err(self.unfinished("close", timeout, Some("a call is still under way".into())))
+        match self.existing() {
+            Some(Link { core: Some(core), path, .. }) => core.close(path, timeout),
+            _ => Ok(()),
         }
     }
 }

@@ -2,8 +2,10 @@
 use super::*;
 use crate::contexts::INVALID;
 use crate::record::{Level, TagValue};
+use crate::stats::RingsIn;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 struct Home {
     dir: tempfile::TempDir,
@@ -85,12 +87,12 @@ fn what_was_logged_is_in_the_file_and_close_leaves_nothing_else() {
     let stats = logger.stats();
     assert!(balanced(&stats) && stats.written == 1000, "{stats:?}");
     let living = crate::living::living(&home.folder().join("c-h.jsonl")).unwrap();
-    if logger.rings_in != RingsIn::Memory {
+    if logger.stats().rings_in != RingsIn::Memory {
         assert_eq!((living[0].pid, living[0].written), (Some(std::process::id()), 1000));
     }
     assert!(
         home.files().iter().any(|name| crate::names::parse_rings_note(name).is_some())
-            || logger.rings_in == RingsIn::Memory
+            || logger.stats().rings_in == RingsIn::Memory
     );
     logger.close(SOON).unwrap();
     assert!(matches!(say_to(&logger, b"late"), Err(Error::Closed)));
@@ -369,7 +371,16 @@ fn what_close_could_not_write_the_next_one_does() {
     say_to(&logger, b"left").unwrap();
     let unfinished = logger.close(Duration::from_millis(1)).unwrap_err();
     assert!(matches!(unfinished, Error::Timeout(_)), "{unfinished}");
-    while logger.intake.signals.wait(Instant::now(), |ended| ended.is_some()).is_err() {
+    while logger
+        .first
+        .core
+        .as_ref()
+        .unwrap()
+        .intake
+        .signals
+        .wait(Instant::now(), |ended| ended.is_some())
+        .is_err()
+    {
         std::thread::sleep(Duration::from_millis(5));
     }
     drop(held);

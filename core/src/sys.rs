@@ -1,8 +1,9 @@
 //! The few system facilities for which no safe wrapper exists.
 #![allow(unsafe_code)]
 
+use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering, fence};
 
 /// Runs `spawn` with every signal blocked, so that a thread made in it inherits the
 /// mask and no handler of the host program ever runs on a thread of ours.
@@ -69,21 +70,59 @@ impl LightFence {
     }
 }
 
-/// A byte that is 1 in this process and 0 in each child that it forks, even by a raw clone.
-/// Where the kernel cannot wipe pages at fork, a handler of `pthread_atfork` clears it.
-pub(crate) fn fork_marker() -> &'static AtomicU8 {
-    static MARKER: OnceLock<&'static AtomicU8> = OnceLock::new();
-    MARKER.get_or_init(|| {
-        let marker = wiped_byte().unwrap_or_else(handled_byte);
-        marker.store(1, Ordering::Relaxed);
-        marker
+/// Where the number of the current process *era* stands: each forked child begins one, even after
+/// a raw clone. 0 in a child until [`era`] has been asked there.
+#[inline]
+pub(crate) fn era_mark() -> &'static AtomicU64 {
+    static MARK: OnceLock<&'static AtomicU64> = OnceLock::new();
+    MARK.get_or_init(|| {
+        extern "C" fn in_child() {
+            if let Some(mark) = MARK.get() {
+                mark.store(0, Ordering::Relaxed);
+            }
+            close_inherited();
+        }
+        let mark = wiped_word().unwrap_or_else(|| {
+            // The handler clears it; a raw clone is then not noticed.
+            static WORD: AtomicU64 = AtomicU64::new(0);
+            &WORD
+        });
+        mark.store(1, Ordering::Relaxed);
+        // SAFETY: the handler only touches atomics and calls close(2): async-signal-safe.
+        unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        mark
     })
 }
 
+/// The number of the current era, which is given now where a fork has just begun it. Whoever opens
+/// something that a child must not keep asks before.
+pub(crate) fn era() -> u64 {
+    /// Ordinary memory: a child goes on counting where its parent was, and never meets its own
+    /// past.
+    static LAST: AtomicU64 = AtomicU64::new(1);
+    const BEING_GIVEN: u64 = u64::MAX;
+    let mark = era_mark();
+    loop {
+        match mark.compare_exchange(0, BEING_GIVEN, Ordering::Acquire, Ordering::Acquire) {
+            Ok(_) => {
+                // After a raw clone no handler has run.
+                close_inherited();
+                #[cfg(target_os = "linux")]
+                membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
+                let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+                mark.store(number, Ordering::Release);
+                return number;
+            }
+            Err(BEING_GIVEN) => std::hint::spin_loop(),
+            Err(number) => return number,
+        }
+    }
+}
+
 #[cfg(target_os = "linux")]
-fn wiped_byte() -> Option<&'static AtomicU8> {
-    // SAFETY: a fresh anonymous page that is never unmapped lives as long as the process and
-    // is aligned for a byte; an AtomicU8 has no invalid value.
+fn wiped_word() -> Option<&'static AtomicU64> {
+    // SAFETY: a fresh anonymous page that is never unmapped lives as long as the process and is
+    // aligned for a word; an AtomicU64 has no invalid value.
     unsafe {
         let page = libc::mmap(
             std::ptr::null_mut(),
@@ -100,23 +139,53 @@ fn wiped_byte() -> Option<&'static AtomicU8> {
             libc::munmap(page, 4096);
             return None;
         }
-        Some(&*page.cast::<AtomicU8>())
+        Some(&*page.cast::<AtomicU64>())
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-fn wiped_byte() -> Option<&'static AtomicU8> {
+fn wiped_word() -> Option<&'static AtomicU64> {
     None
 }
 
-fn handled_byte() -> &'static AtomicU8 {
-    static BYTE: AtomicU8 = AtomicU8::new(0);
-    extern "C" fn in_child() {
-        BYTE.store(0, Ordering::Relaxed);
+/// Descriptors that a child must not keep, because a lock lasts as long as any copy of its
+/// descriptor: a child would make its dead parent look alive. -1 is a free place.
+static INHERITED: [AtomicI32; 1024] = [const { AtomicI32::new(-1) }; 1024];
+
+/// Closes, without unlocking, what a child has inherited. Their owners are leaked in a child: see
+/// [`crate::logger`].
+fn close_inherited() {
+    for place in &INHERITED {
+        let fd = place.swap(-1, Ordering::Relaxed);
+        if fd >= 0 {
+            // SAFETY: in the child nobody uses this copy of the descriptor any more.
+            unsafe { libc::close(fd) };
+        }
     }
-    // SAFETY: the handler only stores to a static atomic, which is async-signal-safe.
-    unsafe {
-        libc::pthread_atfork(None, None, Some(in_child));
+}
+
+/// Keeps a descriptor out of children, until dropped.
+pub(crate) struct NotInherited {
+    place: Option<usize>,
+    fd: i32,
+}
+
+impl NotInherited {
+    /// More than a thousand at once are let through: children then keep the rest.
+    pub(crate) fn new(file: &impl AsRawFd) -> Self {
+        let fd = file.as_raw_fd();
+        let take = |place: &AtomicI32| {
+            place.compare_exchange(-1, fd, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        };
+        Self { place: INHERITED.iter().position(take), fd }
     }
-    &BYTE
+}
+
+impl Drop for NotInherited {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            let free = (Ordering::Relaxed, Ordering::Relaxed);
+            let _ = INHERITED[place].compare_exchange(self.fd, -1, free.0, free.1);
+        }
+    }
 }

@@ -40,8 +40,11 @@
  *
  * Thread safety. Everything but the two free functions may be called from any thread at once.
  * A free function must be the last call on its object. A call from a signal handler that has
- * interrupted a call on the same thread is refused (LB_ERR_NESTED) and counted. In a forked child
- * a logger of the parent answers LB_ERR_FORKED: open one there.
+ * interrupted a call on the same thread is refused (LB_ERR_NESTED) and counted.
+ *
+ * Fork. A forked child may go on with the loggers of its parent: its first call opens the log
+ * anew, with rings, a thread and counters of its own, and what the parent has in its rings stays
+ * the parent's. A child that never calls costs nothing, and may end by _exit.
  *
  * Panics never cross this boundary: a bug in the library is LB_ERR_PANIC with its text.
  */
@@ -128,9 +131,6 @@
 
 // A call inside a call on one thread (a signal handler); counted as rejected.
 #define LB_ERR_NESTED 8
-
-// The logger belongs to the parent of this process.
-#define LB_ERR_FORKED 9
 
 // A bound of the library was reached (too many contexts).
 #define LB_ERR_LIMIT 10

@@ -19,8 +19,7 @@ pub const LB_ERR_CLOSED: i32 = 6;
 pub const LB_ERR_TIMEOUT: i32 = 7;
 /// A call inside a call on one thread (a signal handler); counted as rejected.
 pub const LB_ERR_NESTED: i32 = 8;
-/// The logger belongs to the parent of this process.
-pub const LB_ERR_FORKED: i32 = 9;
+// 9 is reserved: it was a logger in a forked child, which now opens the log anew.
 /// A bound of the library was reached (too many contexts).
 pub const LB_ERR_LIMIT: i32 = 10;
 /// A bug in the library; the message has the panic's text.

@@ -24,6 +24,7 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
         context: context(values),
         output_dir: around.cwd.join(output_dir(values, around)),
         log_path,
+        log_template: log_template(values, around),
         file: None,
         min_level: values.text("min_level").and_then(Level::from_name).unwrap_or(Level::Trace),
         rotation: Rotation {
@@ -107,6 +108,16 @@ fn log_path(values: &mut Values, around: &Surroundings) -> Option<PathBuf> {
             None
         }
     }
+}
+
+/// The template of the log's path, with the working folder of now before a relative one.
+fn log_template(values: &Values, around: &Surroundings) -> String {
+    let template = expand(values.text("jsonl.log_path").unwrap_or_default(), around);
+    if template.starts_with('/') || template.starts_with("{output_dir}") {
+        return template;
+    }
+    let folder = around.cwd.to_string_lossy().replace('{', "{{").replace('}', "}}");
+    format!("{folder}/{template}")
 }
 
 /// The longest record must fit in a quarter of a ring and of a segment; the default shrinks to it.

@@ -46,6 +46,7 @@ pub use keys::{Effect, KEYS, Key};
 pub use value::Kind;
 
 use crate::error::{Error, Result};
+use crate::names::{self, Names};
 use crate::record::{Context, Level};
 use request::{Rank, Request};
 use values::{DEFAULT, Style, Values};
@@ -59,6 +60,8 @@ pub struct Config {
     pub output_dir: PathBuf,
     /// The log file; absolute.
     pub log_path: PathBuf,
+    /// What it was made from; absolute, or in `output_dir`.
+    log_template: String,
     /// The configuration file, when there is one.
     pub file: Option<PathBuf>,
     /// The lowest level that is written.
@@ -134,6 +137,21 @@ pub struct Setting {
 }
 
 impl Config {
+    /// The log file of the process with this id: another one only where the template has `{pid}`.
+    #[must_use]
+    pub fn log_path_of(&self, pid: u32) -> PathBuf {
+        let names = Names {
+            output_dir: &self.output_dir.to_string_lossy(),
+            run_id: &self.context.run_id,
+            component: &self.context.component,
+            host: &self.context.host,
+            pid,
+        };
+        let own = self.log_template.contains("{pid}");
+        let resolved = own.then(|| names::resolve(&self.log_template, &names).ok()).flatten();
+        resolved.unwrap_or_else(|| self.log_path.clone())
+    }
+
     /// `{"path": …, "values": {key: {"value": …, "source": …}}, "warnings": […]}`.
     #[must_use]
     pub fn to_json(&self) -> String {

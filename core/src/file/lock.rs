@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::ring::FileId;
+use crate::sys::NotInherited;
 
 /// Device and inode of an open file.
 pub(crate) fn id_of(file: &File) -> io::Result<FileId> {
@@ -55,7 +56,14 @@ impl From<io::Error> for LockError {
 /// A log's lock file, open.
 pub(crate) struct LockFile {
     path: PathBuf,
-    open: Option<(File, FileId)>,
+    open: Option<Open>,
+}
+
+struct Open {
+    /// Before the file: the place is free before the descriptor is.
+    _not_inherited: NotInherited,
+    file: File,
+    id: FileId,
 }
 
 impl LockFile {
@@ -75,7 +83,7 @@ impl LockFile {
         let mut tries = 0;
         loop {
             let id = self.ensure_open()?;
-            let Some((file, _)) = &self.open else {
+            let Some(Open { file, .. }) = &self.open else {
                 return Err(LockError::Io(io::Error::other("the lock file was closed")));
             };
             if try_lock(file)? {
@@ -98,14 +106,14 @@ impl LockFile {
             }
         }
         match &self.open {
-            Some((file, _)) => Ok(Held { file }),
+            Some(Open { file, .. }) => Ok(Held { file }),
             None => Err(LockError::Io(io::Error::other("the lock file was closed"))),
         }
     }
 
     fn ensure_open(&mut self) -> io::Result<FileId> {
-        if let Some((_, id)) = &self.open {
-            return Ok(*id);
+        if let Some(open) = &self.open {
+            return Ok(open.id);
         }
         let open = || {
             let mut options = OpenOptions::new();
@@ -121,7 +129,7 @@ impl LockFile {
             opened => opened?,
         };
         let id = id_of(&file)?;
-        self.open = Some((file, id));
+        self.open = Some(Open { _not_inherited: NotInherited::new(&file), file, id });
         Ok(id)
     }
 }

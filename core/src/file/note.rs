@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::lock::{id_of, try_lock};
 use crate::names;
 use crate::ring::{FileId, RingFile};
+use crate::sys::NotInherited;
 
 /// Where ring files live. The file's name follows from the note's id: a note cannot lead
 /// anybody to a path of its choosing.
@@ -75,6 +76,7 @@ fn hex(boot_id: [u8; 16]) -> String {
 /// This process's note: locked for as long as the value lives. Dropping it removes nothing.
 pub(crate) struct OwnNote {
     path: PathBuf,
+    not_inherited: NotInherited,
     file: File,
     text: Vec<u8>,
 }
@@ -96,7 +98,7 @@ impl OwnNote {
         text.push(b'\n');
         let path = names::rings_note(log, rings.id());
         let file = write_locked(log, rings.id(), &path, &text)?;
-        Ok(Self { path, file, text })
+        Ok(Self { path, not_inherited: NotInherited::new(&file), file, text })
     }
 
     /// Makes the note anew where somebody removed it.
@@ -105,7 +107,9 @@ impl OwnNote {
         let there = std::fs::symlink_metadata(&self.path)
             .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == ours);
         if !there {
-            self.file = write_locked(log, id, &self.path, &self.text)?;
+            let file = write_locked(log, id, &self.path, &self.text)?;
+            self.not_inherited = NotInherited::new(&file);
+            self.file = file;
         }
         Ok(())
     }
@@ -150,10 +154,15 @@ pub(crate) enum Seen {
 /// The note of a dead process, locked by us.
 pub(crate) struct ForeignNote {
     path: PathBuf,
+    _not_inherited: NotInherited,
     file: File,
 }
 
 impl ForeignNote {
+    fn new(path: PathBuf, file: File) -> Self {
+        Self { path, _not_inherited: NotInherited::new(&file), file }
+    }
+
     /// Removes the note, if its name still leads to it.
     pub(crate) fn remove(&self) {
         let ours = id_of(&self.file).ok();
@@ -186,19 +195,19 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     let mut text = String::new();
     (&mut file).take(4096).read_to_string(&mut text)?;
     let Ok(said) = serde_json::from_str::<RingsNote>(&text) else {
-        let note = ForeignNote { path, file };
+        let note = ForeignNote::new(path, file);
         return Ok(Seen::Gone { note, why: "its note is damaged".into() });
     };
     if said.boot_id != hex(boot) {
-        let note = ForeignNote { path, file };
+        let note = ForeignNote::new(path, file);
         return Ok(Seen::Gone { note, why: "the machine was restarted".into() });
     }
     let ring_path = said.ring_dir.path(log, id);
     match open_rings(&ring_path, id, (said.device, said.inode), metadata.uid()) {
-        Ok(rings) => Ok(Seen::Dead { note: ForeignNote { path, file }, rings: Box::new(rings) }),
+        Ok(rings) => Ok(Seen::Dead { note: ForeignNote::new(path, file), rings: Box::new(rings) }),
         Err(error) if is_gone(&error, &ring_path, said.device) => {
             let why = format!("{}: {error}", ring_path.display());
-            Ok(Seen::Gone { note: ForeignNote { path, file }, why })
+            Ok(Seen::Gone { note: ForeignNote::new(path, file), why })
         }
         Err(error) => Ok(Seen::Unreachable { why: format!("{}: {error}", ring_path.display()) }),
     }

@@ -21,6 +21,7 @@ use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE}
 use super::mapping::Mapping;
 use super::queue::{Control, Position, Ring};
 use crate::clock::{Calibration, Clock};
+use crate::sys::NotInherited;
 
 /// Names a file: device and inode.
 pub(crate) type FileId = (u64, u64);
@@ -33,6 +34,13 @@ pub(crate) enum Counter {
     Truncated = 2,
     NonFinite = 3,
     Shared = 4,
+}
+
+impl Backing {
+    fn new(file: File, log_path: PathBuf, path: &Path, file_id: FileId) -> Self {
+        let path = path.to_path_buf();
+        Self { _not_inherited: NotInherited::new(&file), file, log_path, path, file_id }
+    }
 }
 
 /// Where in the state page things are.
@@ -50,6 +58,7 @@ pub(crate) struct RingFile {
 
 /// The file behind the memory.
 struct Backing {
+    _not_inherited: NotInherited,
     file: File,
     /// The log that the rings are of, as the header says.
     log_path: PathBuf,
@@ -104,7 +113,7 @@ impl RingFile {
         let map = Mapping::of_file(&file, layout.total())?;
         let file_id = (metadata.dev(), metadata.ino());
         let log_path = birth.log_path.to_path_buf();
-        let backing = Some(Backing { file, log_path, path: path.to_path_buf(), file_id });
+        let backing = Some(Backing::new(file, log_path, path, file_id));
         let this = Self { map, header, backing };
         this.counter_at(RINGS_USED).store(1, Ordering::Release);
         Ok(this)
@@ -125,7 +134,7 @@ impl RingFile {
         let map = Mapping::of_file(&file, total)?;
         let file_id = (metadata.dev(), metadata.ino());
         let log_path = Header::log_path(&page);
-        let backing = Some(Backing { file, log_path, path: path.to_path_buf(), file_id });
+        let backing = Some(Backing::new(file, log_path, path, file_id));
         Ok(Self { map, header, backing })
     }
 
