@@ -31,8 +31,7 @@ impl Core {
     /// Makes folders, file and rings, moves the records of dead processes into the file, and
     /// starts the writer. The contexts get ids in their order.
     pub(crate) fn open(config: &Config, path: &Path, contexts: &[Context]) -> Result<Self> {
-        let mut log = LogFile::new(path, config.rotation);
-        log.lock()?.ensure_log()?;
+        let mut log = LogFile::open(path, config.rotation)?;
         let signals = Arc::new(Signals::default());
         signals.note_recovery(&sweep());
         match recover(&mut log, None, Some(&config.context)) {

@@ -422,3 +422,37 @@ fn what_cannot_be_opened_says_why() {
     assert!(matches!(error, Error::Io { .. }));
     assert!(error.to_string().contains("r1"), "{error}");
 }
+
+#[test]
+fn a_stopped_holder_of_the_lock_stops_nobody_else() {
+    for dir in ["auto", "log"] {
+        let home = Home::new();
+        let logger = home.open(&json!({"ring_dir": dir}));
+        let lock = crate::names::lock_file(&logger.config.log_path);
+        let mut stopped = crate::file::LockFile::new(lock);
+        let _held = stopped.lock(SOON).unwrap();
+        say_to(&logger, b"one").unwrap();
+        logger.flush(SOON).unwrap();
+        // Whoever comes now does not wait for ever either.
+        let late = home.open(&json!({}));
+        say_to(&late, b"two").unwrap();
+        late.close(SOON).unwrap();
+        say_to(&logger, b"three").unwrap();
+        logger.close(SOON).unwrap();
+        let mut messages = Vec::new();
+        let mut apart = 0;
+        for name in home.files() {
+            let known = crate::names::parse_lock(&name).is_some();
+            assert!(known || crate::names::parse_log(&name).is_some(), "left behind: {name}");
+            if name.starts_with("c-h~") {
+                apart += 1;
+                let text = std::fs::read_to_string(home.folder().join(name)).unwrap();
+                messages.extend(text.lines().map(|line| {
+                    serde_json::from_str::<Value>(line).unwrap()["message"].to_string()
+                }));
+            }
+        }
+        messages.sort();
+        assert_eq!((apart, messages.concat().as_str()), (2, r#""one""three""two""#), "{dir}");
+    }
+}

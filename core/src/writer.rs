@@ -261,8 +261,28 @@ impl Run {
         });
         signals.tell(|progress| progress.trouble = Some(error.to_string()));
         self.told.trouble = Some(error.to_string());
+        if self.writer.log.is_stuck() {
+            self.go_apart();
+        }
         self.pause(self.retry);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
+    }
+
+    /// Goes on in a file of our own, so that one stopped process does not stop all others.
+    fn go_apart(&mut self) {
+        let Writer { rings, log, note, .. } = &mut self.writer;
+        let mut apart = log.apart();
+        let opened = apart.lock().and_then(|mut locked| locked.ensure_log());
+        let moved = opened.and_then(|()| match note {
+            Some(note) => note
+                .move_to(log.path(), apart.path(), rings.file())
+                .map_err(|error| Error::io(apart.path(), "moving the rings note", error)),
+            None => Ok(()),
+        });
+        match moved {
+            Ok(()) => *log = apart,
+            Err(error) => say(&error.to_string()),
+        }
     }
 
     /// Nothing to do: look again soon, then less and less often.
@@ -346,11 +366,10 @@ impl Run {
 
     fn end(self, empty: bool) {
         if empty {
-            // The note first: rings without a note are swept, a note without rings is a gap.
-            if let Some(note) = &self.writer.note {
-                note.remove();
+            let Writer { rings, log, note, .. } = &self.writer;
+            if let Some(note) = note {
+                note.remove_with_rings(log.path(), rings.file());
             }
-            self.writer.rings.file().remove();
         }
         self.writer.signals.tell(|progress| progress.ended = Some(empty));
     }

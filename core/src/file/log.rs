@@ -11,9 +11,10 @@
 //! rings agree with it, because their new positions count only under the number of step 3.
 
 use std::fs::{File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::block::Block;
 use super::lock::{Held, LockError, LockFile, id_at, id_of};
@@ -24,10 +25,15 @@ use crate::clock::realtime_ns;
 pub(crate) use crate::config::Rotation;
 use crate::error::{Error, Result};
 use crate::names;
+use crate::notice::say;
 use crate::ring::{FileId, RingFile};
 
 /// How long an append waits for the lock before it says that it cannot have it.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long the lock file may stay as it is, while another holds the lock, before its holder
+/// counts as stopped or stuck.
+const STUCK: Duration = Duration::from_secs(2);
 
 /// A log file and its lock. One per thread that appends.
 pub(crate) struct LogFile {
@@ -35,6 +41,8 @@ pub(crate) struct LogFile {
     boot_id: [u8; 16],
     lock: LockFile,
     log: OpenLog,
+    /// Since when the lock could not be had while the lock file held these bytes.
+    refused: Option<(Instant, Vec<u8>)>,
 }
 
 /// The log itself, and what decides when it is rotated.
@@ -56,7 +64,38 @@ impl LogFile {
             boot_id: boot_id(),
             lock: LockFile::new(names::lock_file(path)),
             log,
+            refused: None,
         }
+    }
+
+    /// Makes the log and its folder, or where the holder of its lock does not go on, a log apart.
+    pub(crate) fn open(path: &Path, rotation: Rotation) -> Result<Self> {
+        let mut log = Self::new(path, rotation);
+        loop {
+            match log.lock().and_then(|mut locked| locked.ensure_log()) {
+                Err(Error::Timeout(_)) if log.is_stuck() => log = log.apart(),
+                Err(Error::Timeout(_)) => {}
+                done => return done.map(|()| log),
+            }
+        }
+    }
+
+    /// Whether the holder of the lock seems to be stopped or stuck: nobody has changed the lock
+    /// file for two seconds in which we could not have the lock.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.refused.as_ref().is_some_and(|(since, _)| since.elapsed() >= STUCK)
+    }
+
+    /// A log of this process's own beside this one, for when its lock cannot be had.
+    pub(crate) fn apart(&self) -> Self {
+        let id = RandomState::new().build_hasher().finish();
+        let path = names::apart(&self.path, u32::try_from(id >> 32).unwrap_or(0));
+        say(&format!(
+            "{}: the process that holds the lock does not go on (stopped?): going on in {}",
+            self.path.display(),
+            path.display()
+        ));
+        Self::new(&path, self.log.rotation)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -87,11 +126,18 @@ impl LogFile {
     pub(crate) fn lock(&mut self) -> Result<Locked<'_>> {
         let path = &self.path;
         let lock_path = self.lock.path().to_path_buf();
+        let refused = &mut self.refused;
         let held = self.lock.lock(LOCK_PATIENCE).map_err(|error| match error {
-            LockError::Busy => Error::Timeout(format!(
-                "{}: another process holds the lock and does not let go; is it stopped?",
-                lock_path.display()
-            )),
+            LockError::Busy => {
+                let bytes = std::fs::read(&lock_path).unwrap_or_default();
+                if refused.as_ref().is_none_or(|(_, before)| *before != bytes) {
+                    *refused = Some((Instant::now(), bytes));
+                }
+                Error::Timeout(format!(
+                    "{}: another process holds the lock and does not let go; is it stopped?",
+                    lock_path.display()
+                ))
+            }
             LockError::Io(error) => Error::io(
                 &lock_path,
                 "the lock file cannot be used; check the folder's permissions, or set output_dir \
@@ -99,6 +145,7 @@ impl LogFile {
                 error,
             ),
         })?;
+        self.refused = None;
         let state = State::read(held.file(), self.boot_id)
             .map_err(|error| Error::io(&lock_path, "reading the lock file", error))?;
         let mut locked = Locked { held, state, log: &mut self.log };

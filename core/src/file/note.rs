@@ -75,6 +75,7 @@ fn hex(boot_id: [u8; 16]) -> String {
 
 /// This process's note: locked for as long as the value lives. Dropping it removes nothing.
 pub(crate) struct OwnNote {
+    place: RingPlace,
     path: PathBuf,
     not_inherited: NotInherited,
     file: File,
@@ -98,7 +99,7 @@ impl OwnNote {
         text.push(b'\n');
         let path = names::rings_note(log, rings.id());
         let file = write_locked(log, rings.id(), &path, &text)?;
-        Ok(Self { path, not_inherited: NotInherited::new(&file), file, text })
+        Ok(Self { place, path, not_inherited: NotInherited::new(&file), file, text })
     }
 
     /// Makes the note anew where somebody removed it.
@@ -114,8 +115,27 @@ impl OwnNote {
         Ok(())
     }
 
-    pub(crate) fn remove(&self) {
+    /// Leads to the same rings from beside another log: this note goes, and its rings with it
+    /// where they lie beside their log.
+    pub(crate) fn move_to(&mut self, from: &Path, to: &Path, rings: &RingFile) -> io::Result<()> {
+        if self.place == RingPlace::Log {
+            std::fs::rename(self.place.path(from, rings.id()), self.place.path(to, rings.id()))?;
+        }
+        let moved = Self::make(to, rings, self.place)?;
+        self.remove();
+        *self = moved;
+        Ok(())
+    }
+
+    fn remove(&self) {
         let _ = std::fs::remove_file(&self.path);
+    }
+
+    /// Removes the note and then the rings: rings without a note are swept, a note without rings
+    /// would be a gap.
+    pub(crate) fn remove_with_rings(&self, log: &Path, rings: &RingFile) {
+        self.remove();
+        rings.remove_at(&self.place.path(log, rings.id()));
     }
 }
 
@@ -204,6 +224,8 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     }
     let ring_path = said.ring_dir.path(log, id);
     match open_rings(&ring_path, id, (said.device, said.inode), metadata.uid()) {
+        // Somebody else settles these rings already.
+        Ok(rings) if !rings.lock()? => Ok(Seen::Alive),
         Ok(rings) => Ok(Seen::Dead { note: ForeignNote::new(path, file), rings: Box::new(rings) }),
         Err(error) if is_gone(&error, &ring_path, said.device) => {
             let why = format!("{}: {error}", ring_path.display());

@@ -307,13 +307,31 @@ impl RingFile {
         }
     }
 
-    /// Deletes the file, if the path still leads to it.
+    /// Takes the lock that says who may settle a dead process's rings; false where another has
+    /// it. Held until this value is dropped.
+    pub(crate) fn lock(&self) -> io::Result<bool> {
+        let Some(backing) = &self.backing else {
+            return Ok(true);
+        };
+        match flock(&backing.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(true),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes the file, if its path still leads to it.
     pub(crate) fn remove(&self) {
-        if let Some(backing) = &self.backing
-            && std::fs::symlink_metadata(&backing.path)
-                .is_ok_and(|now| (now.dev(), now.ino()) == backing.file_id)
-        {
-            let _ = std::fs::remove_file(&backing.path);
+        if let Some(backing) = &self.backing {
+            self.remove_at(&backing.path);
+        }
+    }
+
+    /// Deletes the file at a path that it was moved to, if that leads to it.
+    pub(crate) fn remove_at(&self, path: &Path) {
+        let there = std::fs::symlink_metadata(path).ok().map(|now| (now.dev(), now.ino()));
+        if there.is_some() && there == self.file_id() {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
