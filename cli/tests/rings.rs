@@ -43,11 +43,12 @@ fn program() {
 }
 
 /// Starts the program and waits until it has logged records of so many bytes.
-fn start(lb: &Lb, component: &str, ring_dir: &str, bytes: usize) -> (Child, u64) {
-    let config = json!({
+fn start(lb: &Lb, component: &str, more: &Value, bytes: usize) -> (Child, u64) {
+    let mut config = json!({
         "output_dir": lb.path("out"), "run_id": "r", "component": component, "host": "h",
-        "ring_dir": ring_dir, "ring_bytes": "64KiB", "on_full": "drop",
+        "ring_dir": "log", "ring_bytes": "64KiB", "on_full": "drop",
     });
+    config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "program", "--nocapture"])
         .env_clear()
@@ -63,14 +64,14 @@ fn start(lb: &Lb, component: &str, ring_dir: &str, bytes: usize) -> (Child, u64)
 }
 
 /// Starts the program and kills it when all its records are in its rings.
-fn start_and_kill_in(lb: &Lb, component: &str, ring_dir: &str) {
-    let (child, accepted) = start(lb, component, ring_dir, 10);
+fn start_and_kill_with(lb: &Lb, component: &str, more: &Value) {
+    let (child, accepted) = start(lb, component, more, 10);
     assert_eq!(accepted, RECORDS);
     kill(child);
 }
 
 fn start_and_kill(lb: &Lb, component: &str) {
-    start_and_kill_in(lb, component, "log");
+    start_and_kill_with(lb, component, &json!({}));
 }
 
 fn kill(mut child: Child) {
@@ -122,7 +123,7 @@ fn status_moves_first_and_then_counts() {
 #[test]
 fn status_counts_what_living_processes_dropped() {
     let lb = Lb::new();
-    let (child, accepted) = start(&lb, "a", "log", 4000);
+    let (child, accepted) = start(&lb, "a", &json!({}), 4000);
     let dropped = RECORDS - accepted;
     assert!(dropped > 0);
     let ran = lb.run("status r --output-dir out --format json");
@@ -145,7 +146,7 @@ fn status_counts_what_living_processes_dropped() {
 #[test]
 fn a_lock_that_is_held_is_named() {
     let lb = Lb::new();
-    let (child, accepted) = start(&lb, "a", "log", 10);
+    let (child, accepted) = start(&lb, "a", &json!({}), 10);
     let ran = lb.run("status r --output-dir out --format json");
     kill(child);
     let document: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -174,7 +175,7 @@ fn orphan(lb: &Lb) -> std::path::PathBuf {
 #[test]
 fn rings_without_a_note_are_recovered() {
     let lb = Lb::new();
-    start_and_kill_in(&lb, "a", "shm");
+    start_and_kill_with(&lb, "a", &json!({"ring_dir": "shm"}));
     let rings = orphan(&lb);
     for _ in 0..50 {
         assert_eq!(lb.run("drain out").code, 0);
@@ -190,10 +191,27 @@ fn rings_without_a_note_are_recovered() {
 #[test]
 fn rings_of_a_deleted_folder_are_taken_away() {
     let lb = Lb::new();
-    start_and_kill_in(&lb, "a", "shm");
+    start_and_kill_with(&lb, "a", &json!({"ring_dir": "shm"}));
     let rings = orphan(&lb);
     std::fs::remove_dir_all(lb.path("out/r")).unwrap();
     lb.run("drain out");
     assert!(!rings.exists());
     assert!(!lb.path("out/r").exists(), "a deleted folder is not made anew for the dead");
+}
+
+#[test]
+fn drain_rotates_as_the_dead_did() {
+    let lb = Lb::new();
+    start_and_kill_with(&lb, "a", &json!({"jsonl": {"log_rotate_bytes": 4096}}));
+    assert_eq!(lb.run("drain out").code, 0);
+    let mut seen = Vec::new();
+    for file in ["a-h.000001.jsonl", "a-h.000002.jsonl", "a-h.000003.jsonl", "a-h.jsonl"] {
+        let file = format!("out/r/logs/{file}");
+        if lb.path(&file).exists() {
+            assert!(std::fs::metadata(lb.path(&file)).unwrap().len() <= 4096, "{file}");
+            seen.extend(numbers(&lb, &file));
+        }
+    }
+    assert_eq!(seen, (1..=RECORDS).collect::<Vec<_>>());
+    assert!(lb.path("out/r/logs/a-h.000001.jsonl").exists());
 }

@@ -24,7 +24,7 @@ const DROP_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Logger {
     /// Where the current era stands, read at each call.
     mark: &'static AtomicU64,
-    first: Box<Link>,
+    first: Link,
     closed: AtomicBool,
     config: Config,
 }
@@ -42,12 +42,12 @@ struct Link {
 }
 
 impl Link {
-    fn new(config: &Config, contexts: &[Context]) -> Result<Box<Self>> {
+    fn new(config: &Config, contexts: &[Context]) -> Result<Self> {
         let era = era();
         let path = config.log_path_of(std::process::id());
         let core = Some(Core::open(config, &path, contexts)?);
         let (next, maker) = (OnceLock::new(), AtomicU64::new(0));
-        Ok(Box::new(Self { era, core, path, next, maker }))
+        Ok(Self { era, core, path, next, maker })
     }
 }
 
@@ -98,7 +98,10 @@ impl Logger {
         } else {
             self.link_of_child()?
         };
-        link.core.as_ref().ok_or(Error::Closed)
+        match &link.core {
+            Some(core) => Ok(core),
+            None => Err(Error::Closed),
+        }
     }
 
     #[cold]
@@ -124,7 +127,7 @@ impl Logger {
                 continue;
             }
             let contexts = last.core.as_ref().map(Core::contexts).unwrap_or_default();
-            let made = Link::new(&self.config, &contexts).map(|link| last.next.set(link));
+            let made = Link::new(&self.config, &contexts).map(|link| last.next.set(Box::new(link)));
             last.maker.store(0, Ordering::Release);
             made?.map_err(|_| Error::Closed)?;
         }

@@ -33,6 +33,7 @@ pub(crate) fn make_rings(
         log_path: path,
         clock,
         max_record_bytes: max_record_bytes as u64,
+        rotation: log.rotation(),
     };
     let mut reasons = Vec::new();
     for &place in candidates(wanted) {

@@ -42,8 +42,8 @@ impl Recovery {
     }
 }
 
-/// Recovers what dead processes left beside the log at `path`. It is rotated as a program would
-/// that opens it; lines are as long as their own process would have written them.
+/// Recovers what dead processes left beside the log at `path`. It is rotated by these limits, else
+/// by those of the dead; lines are as long as their own process would have written them.
 ///
 /// # Errors
 /// [`Error::Io`] or [`Error::Timeout`] where the log cannot be appended to; what was not moved
@@ -171,6 +171,23 @@ pub(crate) fn move_records(
 ) -> Result<()> {
     // Lines may be as long as the process itself would have written them.
     let mut gatherer = Gatherer::new(rings.max_record_bytes());
+    let before = log.rotation();
+    let theirs = rings.rotation();
+    log.set_rotation(Rotation {
+        max_bytes: before.max_bytes.or(theirs.max_bytes),
+        max_age: before.max_age.or(theirs.max_age),
+    });
+    let moved = move_all(log, rings, &mut gatherer, found);
+    log.set_rotation(before);
+    moved
+}
+
+fn move_all(
+    log: &mut LogFile,
+    rings: &RingFile,
+    gatherer: &mut Gatherer,
+    found: &mut Recovery,
+) -> Result<()> {
     let calibration = rings.calibration();
     loop {
         let limit = log.block_limit(BLOCK_BYTES);

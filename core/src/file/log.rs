@@ -112,6 +112,14 @@ impl LogFile {
         segment.map_or(wanted, |segment| wanted.min(segment))
     }
 
+    pub(crate) fn rotation(&self) -> Rotation {
+        self.log.rotation
+    }
+
+    pub(crate) fn set_rotation(&mut self, rotation: Rotation) {
+        self.log.rotation = rotation;
+    }
+
     /// How often this process has rotated the log.
     pub(crate) fn rotations(&self) -> u64 {
         self.log.rotations

@@ -19,6 +19,7 @@ impl Bench {
             log_path: Path::new("/x.jsonl"),
             clock: Clock::Realtime,
             max_record_bytes: 4096,
+            rotation: crate::config::Rotation::default(),
         };
         let rings = RingFile::in_memory(Layout::new(65_536, 65_536), &birth).unwrap();
         Self { dir, rings }

@@ -21,6 +21,7 @@ use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE}
 use super::mapping::Mapping;
 use super::queue::{Control, Position, Ring};
 use crate::clock::{Calibration, Clock};
+use crate::config::Rotation;
 use crate::sys::NotInherited;
 
 /// Names a file: device and inode.
@@ -164,6 +165,11 @@ impl RingFile {
     /// The longest line that its process would write, in bytes.
     pub(crate) fn max_record_bytes(&self) -> usize {
         usize::try_from(self.header.max_record_bytes).unwrap_or(usize::MAX)
+    }
+
+    /// How its process rotates the log.
+    pub(crate) fn rotation(&self) -> Rotation {
+        self.header.rotation
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -369,6 +375,7 @@ mod tests {
             log_path: Path::new("/x/a.jsonl"),
             clock: Clock::Counter,
             max_record_bytes: 4096,
+            rotation: Rotation { max_bytes: Some(9999), max_age: None },
         }
     }
 
@@ -390,6 +397,7 @@ mod tests {
         assert_eq!((seen.id(), seen.rings_used(), seen.checked()), (7, 2, true));
         assert_eq!(seen.boot_id(), [3; 16]);
         assert_eq!(seen.log_path(), Path::new("/x/a.jsonl"));
+        assert_eq!(seen.rotation(), birth().rotation);
         assert_eq!(seen.layout(), made.layout());
         assert_eq!(seen.contexts(), [(1, b"{\"a\":1}".to_vec()), (2, b"{}".to_vec())]);
         assert_eq!(seen.calibration(), line);

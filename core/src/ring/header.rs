@@ -4,9 +4,11 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::queue::Control;
 use crate::clock::Clock;
+use crate::config::Rotation;
 
 const MAGIC: &[u8; 8] = b"lbrings1";
 pub(super) const PAGE: usize = 4096;
@@ -82,6 +84,8 @@ pub(crate) struct Birth<'a> {
     pub(crate) clock: Clock,
     /// The longest line that the process writes: its records are not cut shorter by others.
     pub(crate) max_record_bytes: u64,
+    /// How the process rotates its log.
+    pub(crate) rotation: Rotation,
 }
 
 /// What a header says.
@@ -95,6 +99,7 @@ pub(super) struct Header {
     pub(super) checked: bool,
     pub(super) pid: u32,
     pub(super) max_record_bytes: u64,
+    pub(super) rotation: Rotation,
 }
 
 impl Header {
@@ -107,6 +112,7 @@ impl Header {
             checked,
             pid: std::process::id(),
             max_record_bytes: birth.max_record_bytes,
+            rotation: birth.rotation,
         }
     }
 
@@ -128,6 +134,9 @@ impl Header {
         page[40..56].copy_from_slice(&self.boot_id);
         page[56..64].copy_from_slice(&(path.len() as u64).to_le_bytes());
         page[64..72].copy_from_slice(&self.max_record_bytes.to_le_bytes());
+        let seconds = self.rotation.max_age.map_or(0, |age| age.as_secs());
+        page[72..80].copy_from_slice(&self.rotation.max_bytes.unwrap_or(0).to_le_bytes());
+        page[80..88].copy_from_slice(&seconds.to_le_bytes());
         let sum = crc32fast::hash(&page[..PAGE - 4]);
         page[PAGE - 4..].copy_from_slice(&sum.to_le_bytes());
         Ok(page)
@@ -160,6 +169,10 @@ impl Header {
             checked: page[33] == 1,
             pid: u32::from_le_bytes(page[36..40].try_into().unwrap_or_default()),
             max_record_bytes: number(64).min(MAX_LINE),
+            rotation: Rotation {
+                max_bytes: Some(number(72)).filter(|max| *max > 0),
+                max_age: Some(number(80)).filter(|max| *max > 0).map(Duration::from_secs),
+            },
         })
     }
 }

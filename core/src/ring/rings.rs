@@ -244,6 +244,7 @@ mod tests {
             log_path: Path::new("/x.jsonl"),
             clock: Clock::Realtime,
             max_record_bytes: 4096,
+            rotation: crate::config::Rotation::default(),
         };
         let layout = Layout::new(65_536, 65_536 * count);
         Rings::new(RingFile::in_memory(layout, &birth).unwrap())
