@@ -31,7 +31,7 @@ pub(crate) struct Cli {
 /// Flags of every command.
 #[derive(Debug, Args)]
 pub(crate) struct Common {
-    /// Configuration file, TOML or JSON (otherwise $LB_CONFIG, ./lb.toml, ~/.config/lb/config.toml)
+    /// Configuration file: .toml, .json, .yaml (otherwise $LB_CONFIG, ./lb.toml, ~/.config/lb/config.toml)
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Folder of all runs (otherwise as configured; benchmark_results)

@@ -27,12 +27,15 @@ mod context;
 mod effective;
 mod environment;
 mod file;
+mod format;
+pub mod key;
 pub mod keys;
 mod nearest;
 mod request;
 mod units;
 pub mod value;
 mod values;
+mod yaml;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::format::Format;
 use super::values::{Style, Values};
 use crate::error::{Error, Result};
 
@@ -41,11 +42,9 @@ impl Request {
         if json.is_empty() {
             return Ok(Self::default());
         }
-        let parsed: Value = serde_json::from_slice(json)
-            .map_err(|e| Error::Config(format!("the configuration is not JSON: {e}")))?;
-        let Value::Object(mut explicit) = parsed else {
-            return Err(Error::Config("the configuration must be one JSON object".to_owned()));
-        };
+        let mut explicit = Format::Json
+            .read(json)
+            .map_err(|why| Error::Config(format!("the configuration: {why}")))?;
         let file = match explicit.shift_remove("config") {
             None | Some(Value::Null) => None,
             Some(Value::String(path)) => Some(path),

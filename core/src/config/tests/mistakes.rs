@@ -83,11 +83,15 @@ fn mistakes_in_the_argument() {
             r#"{"layers": [{"source": "env", "rank": "file", "text": true, "env_prefix": "K6_LB_", "values": {"LB_HOST": "x"}}]}"#,
             "env: LB_HOST: expected a name that begins with K6_LB_",
         ),
-        ("[]", "the configuration must be one JSON object"),
+        ("[]", "the configuration: expected one JSON object"),
+        (
+            r#"{"host": "a", "host": "b"}"#,
+            "the configuration: line 1, column 20: \"host\" is given twice in one block; keep one",
+        ),
     ] {
         assert_eq!(world.mistakes(json), [expected], "{json}");
     }
-    assert!(world.mistakes("{")[0].starts_with("the configuration is not JSON: "));
+    assert!(world.mistakes("{")[0].starts_with("the configuration: line 1, column 1: not JSON: "));
 }
 
 #[test]
@@ -139,12 +143,25 @@ fn mistakes_in_files() {
     let world = World::new(&[]);
     let folder = world.folder.path().display().to_string();
     for (name, text, expected) in [
-        ("a.toml", "x = ", "a.toml: not TOML: line 1: "),
-        ("a.toml", "\n[grafana]\napi_key = 'hunter2", "a.toml: not TOML: line 3: "),
+        ("a.toml", "x = ", "a.toml: line 1, column 5: not TOML: "),
+        ("a.toml", "\n[grafana]\napi_key = 'hunter2", "a.toml: line 3, column 19: not TOML: "),
         ("a.json", "[]", "a.json: expected one JSON object"),
-        ("a.json", "{\"grafana\": {\"api_key\": hunter2", "a.json: not JSON: "),
-        ("a.yaml", "a: b", "a.yaml: YAML is not read by this version; write it as .toml or .json"),
-        ("a.ini", "", "a.ini: the file's name must end in .toml or .json"),
+        ("a.json", "{\"grafana\": {\"api_key\": hunter2", "a.json: line 1, column 25: not JSON: "),
+        ("a.yaml", "grafana:\n  api_key: [hunter2", "a.yaml: line "),
+        ("a.yaml", "\nhost: [hunter2]: x", "a.yaml: line 2, column "),
+        (
+            "a.yml",
+            "host: a\nhost: b",
+            "a.yml: line 2, column 1: \"host\" is given twice in one block; keep one",
+        ),
+        ("a.yml", "hots: a", "a.yml: hots: unknown key; did you mean host?"),
+        ("a.yaml", "repetition: '3'", "a.yaml: repetition: expected a whole number"),
+        (
+            "a.json",
+            "{\"host\": \"a\", \"host\": \"b\"}",
+            "a.json: line 1, column 20: \"host\" is given twice in one block; keep one",
+        ),
+        ("a.ini", "", "a.ini: the file's name must end in .toml, .json, .yaml or .yml"),
         ("a.toml", "repetition = true", "a.toml: repetition: expected a whole number"),
         ("a.toml", "full_timeout_ms = nan", "a.toml: full_timeout_ms: expected a duration"),
         (

@@ -65,7 +65,7 @@ fn the_file_is_the_first_that_is_found() {
 }
 
 #[test]
-fn toml_and_json_say_the_same() {
+fn toml_json_and_yaml_say_the_same() {
     let world = World::new(&[]);
     let toml = world.file(
         "a.toml",
@@ -79,11 +79,18 @@ fn toml_and_json_say_the_same() {
             "jsonl.log_rotate_seconds": 60, "k6": {"metrics_allow": ["a", "b"], "vu_iter": true,
             "stop_timeout": 1.5}, "loki": {"labels": {"team": "x"}}, "host": null, "grafana": null}"#,
     );
+    let yaml = world.file(
+        "a.yml",
+        "repetition: 2\nmin_level: warn\nring_bytes: 128KiB\njsonl.log_rotate_seconds: 60\n\
+         k6:\n  metrics_allow: [a, b]\n  vu_iter: true\n  stop_timeout: 1.5\n\
+         loki:\n  labels:\n    team: x\nhost:\ngrafana: ~\n",
+    );
     let values = |path: &Path| {
         let config = world.config(&json!({"config": path}).to_string());
         config.settings.into_iter().map(|s| (s.key.name, s.value)).collect::<Vec<_>>()
     };
     assert_eq!(values(&toml), values(&json));
+    assert_eq!(values(&toml), values(&yaml));
     let config = world.config(&json!({"config": toml}).to_string());
     assert_eq!(shown(&config, "k6.metrics_allow").0, &json!(["a", "b"]));
     assert_eq!(shown(&config, "k6.stop_timeout").0, &json!(1500));
@@ -148,4 +155,29 @@ fn layers_in_the_words_of_k6() {
     ] {
         assert_eq!(shown(&config, key), (&value, source));
     }
+}
+
+#[test]
+fn the_blocks_of_existing_json_files() {
+    let world = World::new(&[]);
+    let path = world.file(
+        "campaign.json",
+        r#"{"loki": {"enabled": true, "endpoint": "http://loki:3100", "labels": {"team": "perf"},
+            "batch_size": 100, "flush_interval_ms": 1000, "timeout_seconds": 5.0, "max_retries": 3,
+            "max_queue_size": 10000, "backoff_base": 0.5, "backoff_factor": 2.0},
+            "grafana": {"enabled": true, "url": "http://grafana:3000", "api_key": null,
+            "org_id": 1}}"#,
+    );
+    let config = world.config(&json!({"config": path}).to_string());
+    for (key, value) in [
+        ("loki.endpoint", json!("http://loki:3100")),
+        ("loki.labels", json!({"team": "perf"})),
+        ("loki.timeout_seconds", json!(5.0)),
+        ("loki.max_queue_size", json!(10_000)),
+        ("grafana.org_id", json!(1)),
+        ("grafana.api_key", Value::Null),
+    ] {
+        assert_eq!(shown(&config, key).0, &value);
+    }
+    assert!(config.warnings[0].contains("loki.max_queue_size"), "{:?}", config.warnings);
 }
