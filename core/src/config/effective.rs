@@ -6,10 +6,9 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::keys::KEYS;
-use super::units::{hide_userinfo, show_size};
-use super::value::Kind;
+use super::units::show_size;
 use super::values::{DEFAULT, Values};
-use super::{Config, OnFull, RingConfig, RingDir, Rotation, Setting, Surroundings};
+use super::{Config, OnFull, RingConfig, RingDir, Rotation, Setting, Surroundings, servers};
 use crate::names::{self, Names};
 use crate::record::{Context, Level};
 
@@ -17,6 +16,7 @@ use crate::record::{Context, Level};
 pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config> {
     let log_path = log_path(values, around);
     check_sizes(values);
+    servers::check(values);
     let log_path = log_path.filter(|_| values.mistakes.is_empty())?;
     let ms = |name: &str| Duration::from_millis(values.number(name));
     let off = |name: &str| Some(values.number(name)).filter(|n| *n > 0);
@@ -158,11 +158,7 @@ fn check_sizes(values: &mut Values) {
 
 pub(super) fn settings(values: &Values) -> Vec<Setting> {
     let setting = |key: &'static super::Key| {
-        let value = values.get(key.name).map_or(Value::Null, |given| match key.kind {
-            Kind::Secret => "***".into(),
-            Kind::Url => hide_userinfo(&given.value),
-            _ => given.value.clone(),
-        });
+        let value = values.get(key.name).map_or(Value::Null, |given| key.kind.hide(&given.value));
         Setting { key, value, source: values.source(key.name).to_owned() }
     };
     KEYS.iter().map(setting).collect()

@@ -34,10 +34,50 @@ impl Key {
         format!("LB_{}", self.name.replace('.', "_").to_ascii_uppercase())
     }
 
+    /// The block that it stands in; empty: none.
+    #[must_use]
+    pub fn block(&self) -> &'static str {
+        self.name.split_once('.').map_or("", |(block, _)| block)
+    }
+
+    /// Its name within its block.
+    #[must_use]
+    pub fn own_name(&self) -> &'static str {
+        self.name.split_once('.').map_or(self.name, |(_, name)| name)
+    }
+
+    /// For a secret, the key of the file that may hold it instead, and the other way round.
+    #[must_use]
+    pub fn other_form(&self) -> Option<&'static Self> {
+        if self.is_secret() {
+            return find(&format!("{}_file", self.name));
+        }
+        find(self.name.strip_suffix("_file")?).filter(|key| key.is_secret())
+    }
+
     /// Whether its value must never be shown.
     #[must_use]
     pub const fn is_secret(&self) -> bool {
         matches!(self.kind, Kind::Secret)
+    }
+}
+
+/// Keys that belong together.
+#[derive(Clone, Copy, Debug)]
+pub struct Block {
+    /// What stands before the dot; empty for the keys without one.
+    pub name: &'static str,
+    /// What it is about, a few words.
+    pub title: &'static str,
+    /// What its keys have to do with each other; may be empty.
+    pub about: &'static str,
+}
+
+impl Block {
+    /// Its keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        let name = self.name;
+        KEYS.iter().filter(move |key| key.block() == name)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one table of configuration keys. Names in the environment, defaults, checks, `lb config`
 //! and the reference page all derive from it.
 
-pub use super::key::{Effect, Key, find, is_block};
+pub use super::key::{Block, Effect, Key, find, is_block};
 use super::value::{Kind, Unit};
 
 const fn key(
@@ -48,6 +48,70 @@ const fn duration(min_ms: u64, max_ms: u64) -> Kind {
 const fn millis(min_ms: u64, max_ms: u64) -> Kind {
     Kind::Duration { min_ms, max_ms, off: false, unit: Unit::Milliseconds }
 }
+
+// Who we are to a server: the same keys for Loki, Grafana and Prometheus. Of a secret and its file,
+// and of a name and a token, a configuration has one (`effective.rs`).
+
+const fn username(name: &'static str) -> Key {
+    later(name, Kind::Name, None, "Basic authentication: the user.")
+}
+
+const fn password(name: &'static str) -> Key {
+    later(name, Kind::Secret, None, "Basic authentication: the password.")
+}
+
+const fn token(name: &'static str, doc: &'static str) -> Key {
+    later(name, Kind::Secret, None, doc)
+}
+
+const fn secret_file(name: &'static str, doc: &'static str) -> Key {
+    later(name, Kind::Path, None, doc)
+}
+
+const fn tenant(name: &'static str) -> Key {
+    later(name, Kind::Name, None, "The tenant, sent as X-Scope-OrgID.")
+}
+
+const fn headers(name: &'static str) -> Key {
+    later(name, Kind::Headers, Some(""), "More HTTP headers of each request; values are hidden.")
+}
+
+const fn ca_file(name: &'static str) -> Key {
+    later(name, Kind::Path, None, "Certificates (PEM) to trust besides the system's.")
+}
+
+const fn cert_file(name: &'static str) -> Key {
+    later(name, Kind::Path, None, "Our own certificate (PEM), where the server asks for one.")
+}
+
+const fn key_file(name: &'static str) -> Key {
+    later(name, Kind::Path, None, "The key (PEM) of cert_file.")
+}
+
+const fn insecure_skip_verify(name: &'static str) -> Key {
+    let doc = "Accept any certificate of the server: for tests only.";
+    later(name, Kind::Boolean, Some("false"), doc)
+}
+
+const PASSWORD_FILE: &str = "A file with the password, instead of password.";
+const BEARER_TOKEN: &str = "Bearer authentication: the token.";
+const BEARER_TOKEN_FILE: &str = "A file with the token, instead of bearer_token.";
+
+/// The blocks of keys, in the order in which they are shown.
+pub const BLOCKS: &[Block] = &[
+    Block { name: "", title: "Identity, the log file and its rings", about: "" },
+    Block { name: "jsonl", title: "Path, rotation and rotated files", about: "" },
+    Block { name: "k6", title: "The output of k6", about: "" },
+    Block { name: "loki", title: "Pushing to Grafana Loki", about: AUTHENTICATION },
+    Block { name: "grafana", title: "Grafana", about: GRAFANA_AUTHENTICATION },
+    Block { name: "prometheus", title: "Prometheus", about: AUTHENTICATION },
+    Block { name: "log", title: "The console of Python programs", about: "" },
+];
+
+const AUTHENTICATION: &str = "Authentication is none, basic (username and password) or bearer \
+    (bearer_token): one of them.";
+const GRAFANA_AUTHENTICATION: &str = "Authentication is basic (username and password) or the \
+    token of a service account (api_key): one of them.";
 
 /// All keys, in the order in which they are shown.
 pub const KEYS: &[Key] = &[
@@ -106,6 +170,25 @@ pub const KEYS: &[Key] = &[
         Some("256KiB"),
         "The longest line, bytes; longer records lose tags, then message. At most a quarter of ring_bytes and of jsonl.log_rotate_bytes.",
     ),
+    later(
+        "sync",
+        Kind::Choice(&["interval", "always"]),
+        Some("interval"),
+        "When lines are forced to the disk: each sync_interval_ms; or always, where flush waits for the disk.",
+    ),
+    later(
+        "sync_interval_ms",
+        millis(100, HOUR),
+        Some("5000"),
+        "How often lines are forced to the disk, milliseconds; also at rotation and at the end.",
+    ),
+    later(
+        "retention_over_delivery",
+        Kind::Boolean,
+        Some("false"),
+        "Let retention delete rotated files that Loki (when enabled) has not acknowledged.",
+    ),
+    later("plugins_dir", Kind::Path, Some("plugins"), "The folder of Grafana plugins."),
     key(
         "jsonl.log_path",
         Kind::Path,
@@ -128,7 +211,7 @@ pub const KEYS: &[Key] = &[
         "jsonl.log_backups",
         integer(0, 1_000_000),
         None,
-        "How many rotated files are kept; all unless set.",
+        "How many rotated files are kept, the newest; all unless set.",
     ),
     // k6
     key(
@@ -175,52 +258,95 @@ pub const KEYS: &[Key] = &[
         Some("5s"),
         "The longest wait at the end of the test.",
     ),
-    // What exists already and gets its effect later
+    // What gets its effect later
     later("loki.enabled", Kind::Boolean, Some("false"), "Push to Loki."),
     later("loki.endpoint", Kind::Url, None, "Loki's URL; without a path, /loki/api/v1/push."),
-    later("loki.labels", Kind::Labels, Some(""), "Static labels, name=value."),
-    later("loki.batch_size", integer(1, 1_000_000), None, "Most lines in a push."),
+    later("loki.labels", Kind::Labels, Some(""), "Static labels of every stream, name=value."),
+    later("loki.min_level", Kind::Level, Some("INFO"), "The lowest level that is pushed."),
+    later(
+        "loki.encoding",
+        Kind::Choice(&["protobuf", "json"]),
+        Some("protobuf"),
+        "How a push is written: protobuf with snappy, or JSON with gzip.",
+    ),
+    later(
+        "loki.batch_size",
+        integer(1, 1_000_000),
+        None,
+        "Most lines in a push; its bytes are the limit unless set.",
+    ),
     later(
         "loki.flush_interval_ms",
         millis(1, HOUR),
-        None,
+        Some("1000"),
         "The longest wait before a push, milliseconds.",
     ),
     later(
         "loki.timeout_seconds",
         Kind::Number { min: 0.001, max: 3600.0 },
-        None,
+        Some("5"),
         "The time-out of a push, seconds.",
     ),
     later(
         "loki.max_retries",
         integer(0, 1_000_000),
         None,
-        "After so many failures in a row only every 30 s.",
+        "After so many failures in a row it is said once, and tried only every 30 s.",
     ),
     later(
         "loki.max_queue_size",
         integer(1, i64::MAX as u64),
         None,
-        "Without effect: the file is the queue.",
+        "Accepted for existing configurations, without effect: the file is the queue.",
     ),
     later(
         "loki.backoff_base",
         Kind::Number { min: 0.0, max: 3600.0 },
-        None,
-        "The first pause after a failure, seconds.",
+        Some("0.5"),
+        "The pause after the first failure, seconds.",
     ),
     later(
         "loki.backoff_factor",
         Kind::Number { min: 1.0, max: 1000.0 },
-        None,
-        "What the pause is multiplied with.",
+        Some("2"),
+        "What the pause is multiplied with at each failure.",
     ),
+    tenant("loki.tenant"),
+    username("loki.username"),
+    password("loki.password"),
+    secret_file("loki.password_file", PASSWORD_FILE),
+    token("loki.bearer_token", BEARER_TOKEN),
+    secret_file("loki.bearer_token_file", BEARER_TOKEN_FILE),
+    headers("loki.headers"),
+    ca_file("loki.ca_file"),
+    cert_file("loki.cert_file"),
+    key_file("loki.key_file"),
+    insecure_skip_verify("loki.insecure_skip_verify"),
     later("grafana.enabled", Kind::Boolean, Some("false"), "Use Grafana."),
     later("grafana.url", Kind::Url, None, "Grafana's URL."),
-    later("grafana.api_key", Kind::Secret, None, "The token of a service account."),
+    token("grafana.api_key", "The token of a service account."),
+    secret_file("grafana.api_key_file", "A file with the token, instead of api_key."),
     later("grafana.org_id", integer(1, i64::MAX as u64), None, "Grafana's organisation."),
+    username("grafana.username"),
+    password("grafana.password"),
+    secret_file("grafana.password_file", PASSWORD_FILE),
+    headers("grafana.headers"),
+    ca_file("grafana.ca_file"),
+    cert_file("grafana.cert_file"),
+    key_file("grafana.key_file"),
+    insecure_skip_verify("grafana.insecure_skip_verify"),
     later("prometheus.url", Kind::Url, None, "Prometheus' URL."),
+    tenant("prometheus.tenant"),
+    username("prometheus.username"),
+    password("prometheus.password"),
+    secret_file("prometheus.password_file", PASSWORD_FILE),
+    token("prometheus.bearer_token", BEARER_TOKEN),
+    secret_file("prometheus.bearer_token_file", BEARER_TOKEN_FILE),
+    headers("prometheus.headers"),
+    ca_file("prometheus.ca_file"),
+    cert_file("prometheus.cert_file"),
+    key_file("prometheus.key_file"),
+    insecure_skip_verify("prometheus.insecure_skip_verify"),
     later("log.level", Kind::Level, None, "The level of Python's loggers, never that of the file."),
     later("log.json", Kind::Boolean, None, "JSON on the console."),
     later("log.file", Kind::Path, None, "A copy of the console."),
@@ -240,10 +366,21 @@ mod tests {
             LB_JSONL_LOG_ROTATE_BYTES LB_JSONL_LOG_BACKUPS LB_LOG_LEVEL LB_LOG_JSON LB_LOG_FILE \
             LB_GRAFANA_ENABLED LB_GRAFANA_URL LB_GRAFANA_API_KEY LB_GRAFANA_ORG_ID \
             LB_PROMETHEUS_URL LB_RUN_ID LB_COMPONENT LB_HOST LB_WORKLOAD LB_REPETITION \
-            LB_SCENARIO LB_PHASE LB_OUTPUT_DIR"
+            LB_SCENARIO LB_PHASE LB_OUTPUT_DIR LB_SYNC LB_SYNC_INTERVAL_MS \
+            LB_RETENTION_OVER_DELIVERY LB_PLUGINS_DIR LB_LOKI_MIN_LEVEL LB_LOKI_ENCODING \
+            LB_LOKI_TENANT LB_PROMETHEUS_TENANT LB_GRAFANA_API_KEY_FILE"
             .split_whitespace()
         {
             assert!(variables.iter().any(|known| known == name), "{name}");
+        }
+        for block in ["LOKI", "GRAFANA", "PROMETHEUS"] {
+            for name in "USERNAME PASSWORD PASSWORD_FILE HEADERS CA_FILE CERT_FILE KEY_FILE \
+                INSECURE_SKIP_VERIFY"
+                .split_whitespace()
+            {
+                let variable = format!("LB_{block}_{name}");
+                assert!(variables.contains(&variable), "{variable}");
+            }
         }
         variables.sort_unstable();
         variables.dedup();
@@ -258,6 +395,8 @@ mod tests {
             }
             assert!(!key.doc.is_empty() && find(key.name).is_some() && !is_block(key.name));
         }
+        let in_blocks: Vec<_> = BLOCKS.iter().flat_map(Block::keys).map(|key| key.name).collect();
+        assert_eq!(in_blocks, KEYS.iter().map(|key| key.name).collect::<Vec<_>>());
         assert!(is_block("jsonl") && is_block("k6") && !is_block("k") && !is_block("host"));
     }
 }

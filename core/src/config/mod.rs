@@ -22,6 +22,9 @@
 //! strings are parsed as in the environment. With `block`, bare names that are no top-level key are
 //! looked up in that block. With `env_prefix` (such as `K6_LB_`), names are variables with that
 //! prefix in the place of `LB_`, and `block` holds there too. Null means: not set.
+//!
+//! A secret is a value of its own key or the content of the file that `…_file` names. The two are
+//! one setting: what a higher source gives replaces either.
 
 mod context;
 mod effective;
@@ -32,6 +35,7 @@ pub mod key;
 pub mod keys;
 mod nearest;
 mod request;
+mod servers;
 mod units;
 pub mod value;
 mod values;
@@ -45,7 +49,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 pub use context::context;
-pub use keys::{Effect, KEYS, Key};
+pub use keys::{BLOCKS, Block, Effect, KEYS, Key};
 pub use value::Kind;
 
 use crate::error::{Error, Result};

@@ -9,6 +9,7 @@ use crate::record::Context;
 
 mod contexts;
 mod mistakes;
+mod servers;
 mod sources;
 
 /// A folder of its own for files, and surroundings that touch nothing of this process.

@@ -93,16 +93,15 @@ pub(super) fn words(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// `name=value,name=value`; a name twice is no value.
-pub(super) fn parse_labels(text: &str) -> Option<Map<String, Value>> {
-    let mut labels = Map::new();
+pub(super) fn parse_pairs(text: &str) -> Option<Map<String, Value>> {
+    let mut pairs = Map::new();
     for word in words(text) {
         let (name, value) = word.split_once('=')?;
-        let (name, value) = (name.trim(), value.trim());
-        if !is_label(name) || labels.insert(name.to_owned(), value.into()).is_some() {
+        if pairs.insert(name.trim().to_owned(), value.trim().into()).is_some() {
             return None;
         }
     }
-    Some(labels)
+    Some(pairs)
 }
 
 /// Prometheus' rule for the names of labels.
@@ -110,6 +109,27 @@ pub(super) fn is_label(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_')
         && bytes.all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+/// Names and values of HTTP headers: RFC 9110, sections 5.1 (in any case, so none twice) and 5.5.
+pub(super) fn are_headers(pairs: &Map<String, Value>) -> bool {
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    let visible = |b: u8| b == b' ' || b == b'\t' || b.is_ascii_graphic();
+    pairs.iter().enumerate().all(|(at, (name, value))| {
+        !name.is_empty()
+            && name.bytes().all(token)
+            && value.as_str().is_some_and(|text| text.bytes().all(visible))
+            && !pairs.keys().take(at).any(|earlier| earlier.eq_ignore_ascii_case(name))
+    })
+}
+
+/// Milliseconds in the largest unit that divides them, for messages.
+pub(super) fn show_duration(ms: u64) -> String {
+    let (number, unit) = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")]
+        .into_iter()
+        .find(|(size, _)| ms >= *size && ms.is_multiple_of(*size))
+        .map_or((ms, "ms"), |(size, unit)| (ms / size, unit));
+    format!("{number} {unit}")
 }
 
 pub(super) fn is_url(text: &str) -> bool {

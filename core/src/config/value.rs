@@ -4,16 +4,19 @@
 //! Canonical: sizes in bytes, durations in milliseconds (in seconds for keys that say so in their
 //! name), off = 0, levels by their names in the schema.
 
-use serde_json::{Number, Value};
+use serde_json::{Map, Number, Value};
 
 use super::units::{
-    hide_userinfo, is_label, is_url, parse_boolean, parse_duration, parse_labels, parse_size,
-    show_size, words, write_size,
+    are_headers, hide_userinfo, is_label, is_url, parse_boolean, parse_duration, parse_pairs,
+    parse_size, show_duration, show_size, words, write_size,
 };
 use crate::record::Level;
 
 /// Most bytes of a name in a record's identity.
 pub const MAX_IDENTITY_BYTES: usize = 1024;
+
+/// What stands in the place of what must not be shown.
+pub const HIDDEN: &str = "***";
 
 /// Most bytes of a path.
 const MAX_PATH_BYTES: usize = 4095;
@@ -87,6 +90,8 @@ pub enum Kind {
     List,
     /// Names and values; in text `name=value` with commas between them.
     Labels,
+    /// Names and values of HTTP headers; in text as labels. Values are never shown.
+    Headers,
     /// An http or https URL.
     Url,
     /// Text that is never shown.
@@ -113,10 +118,12 @@ impl Kind {
                 format!("a power of two from {} to {}", show_size(*min), show_size(*max))
             }
             Self::Duration { min_ms, max_ms, off, .. } => {
-                format!("a duration from {min_ms} ms to {} s{}", max_ms / 1000, or_off(off))
+                let (min, max) = (show_duration(*min_ms), show_duration(*max_ms));
+                format!("a duration from {min} to {max}{}", or_off(off))
             }
             Self::List => "a list of words".to_owned(),
             Self::Labels => "names and values, name=value".to_owned(),
+            Self::Headers => "HTTP headers, name=value".to_owned(),
             Self::Url => "a URL that begins with http:// or https://".to_owned(),
             Self::Secret => "text".to_owned(),
         }
@@ -143,7 +150,7 @@ impl Kind {
                 .parse_off(trimmed)
                 .or_else(|| parse_duration(trimmed, self.bare_ms()).and_then(|n| self.duration(n))),
             Self::List => Some(words(trimmed).map(Value::from).collect()),
-            Self::Labels => parse_labels(trimmed).map(Value::Object),
+            Self::Labels | Self::Headers => parse_pairs(trimmed).and_then(|map| self.pairs(map)),
         };
         value.ok_or_else(|| self.mismatch(&Value::from(text)))
     }
@@ -181,10 +188,7 @@ impl Kind {
                 .iter()
                 .all(|item| item.as_str().is_some_and(|s| !s.is_empty()))
                 .then(|| value.clone()),
-            (Self::Labels, Value::Object(map)) => map
-                .iter()
-                .all(|(name, value)| is_label(name) && value.is_string())
-                .then(|| value.clone()),
+            (Self::Labels | Self::Headers, Value::Object(map)) => self.pairs(map.clone()),
             _ => None,
         };
         checked.ok_or_else(|| self.mismatch(value))
@@ -215,7 +219,7 @@ impl Kind {
             (Self::List, Value::Array(items)) => {
                 items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",")
             }
-            (Self::Labels, Value::Object(map)) => {
+            (Self::Labels | Self::Headers, Value::Object(map)) => {
                 let pair = |(name, value): (&String, &Value)| {
                     format!("{name}={}", value.as_str().unwrap_or_default())
                 };
@@ -226,13 +230,25 @@ impl Kind {
         }
     }
 
+    /// A canonical value without what must not be shown.
+    #[must_use]
+    pub fn hide(&self, value: &Value) -> Value {
+        match (self, value) {
+            (Self::Secret, Value::String(_)) => HIDDEN.into(),
+            (Self::Headers, Value::Object(map)) => {
+                map.keys().map(|name| (name.clone(), Value::from(HIDDEN))).collect()
+            }
+            (Self::Url, url) => hide_userinfo(url),
+            (_, open) => open.clone(),
+        }
+    }
+
     fn mismatch(&self, found: &Value) -> String {
         let expected = self.expects();
-        if matches!(self, Self::Secret) {
+        if matches!(self, Self::Secret | Self::Headers) {
             return format!("expected {expected}");
         }
-        let found = if matches!(self, Self::Url) { hide_userinfo(found) } else { found.clone() };
-        let mut shown = found.to_string();
+        let mut shown = self.hide(found).to_string();
         if let Some((at, _)) = shown.char_indices().nth(60) {
             shown.truncate(at);
             shown.push('…');
@@ -252,6 +268,14 @@ impl Kind {
             _ => (!text.is_empty()).then_some(text),
         };
         canonical.map(Value::from).ok_or_else(|| self.mismatch(&Value::from(text)))
+    }
+
+    fn pairs(&self, map: Map<String, Value>) -> Option<Value> {
+        let fit = match self {
+            Self::Headers => are_headers(&map),
+            _ => map.iter().all(|(name, value)| is_label(name) && value.is_string()),
+        };
+        fit.then_some(Value::Object(map))
     }
 
     fn in_bounds(&self, n: u64) -> Option<u64> {

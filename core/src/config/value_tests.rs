@@ -77,6 +77,12 @@ fn texts() {
         (Kind::Labels, "a", None),
         (Kind::Labels, "1a=2", None),
         (Kind::Labels, "a=1,a=2", None),
+        (Kind::Headers, "X-A=b, c = d=e", Some(json!({"X-A": "b", "c": "d=e"}))),
+        (Kind::Headers, "", Some(json!({}))),
+        (Kind::Headers, "a b=c", None),
+        (Kind::Headers, "=c", None),
+        (Kind::Headers, "a=ü", None),
+        (Kind::Headers, "a=b,A=c", None),
         (Kind::Url, "http://h:3100", Some(json!("http://h:3100"))),
         (Kind::Url, "h:3100", None),
         (Kind::Url, "http://", None),
@@ -144,6 +150,9 @@ fn typed_values_are_not_converted() {
         (Kind::Labels, json!({"a": "b"}), Some(json!({"a": "b"}))),
         (Kind::Labels, json!({"a": 1}), None),
         (Kind::Labels, json!({"a-b": "c"}), None),
+        (Kind::Headers, json!({"a": "b c"}), Some(json!({"a": "b c"}))),
+        (Kind::Headers, json!({"a": "b\r\nc: d"}), None),
+        (Kind::Headers, json!({"a": 1}), None),
         (Kind::Level, json!("info"), Some(json!("INFO"))),
         (Kind::Level, json!(3), None),
     ] {
@@ -160,6 +169,8 @@ fn messages_say_what_is_expected_and_keep_secrets() {
         (Kind::Name, json!("ü".repeat(2000)), &["…"]),
         (Kind::Url, json!("ftp://me:secret@h/x"), &["found \"ftp://***@h/x\""]),
         (Kind::Secret, json!({"secret": 1}), &["expected text"]),
+        (Kind::Headers, json!({"a": ["secret"]}), &["expected HTTP headers"]),
+        (duration(Unit::Unnamed, true), json!("x"), &["from 1 ms to 1 h, or off"]),
     ] {
         let text = kind.check(&value).unwrap_err();
         assert!(parts.iter().all(|part| text.contains(part)), "{text}");

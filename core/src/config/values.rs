@@ -42,11 +42,21 @@ impl Values {
     pub(super) fn put(&mut self, key: &'static Key, value: Result<Value, String>, source: &str) {
         match value {
             Ok(value) => {
+                self.forget_other_form(key, source);
                 self.given.insert(key.name, Given { value, source: source.to_owned() });
             }
             // A variable's name says which key it is.
             Err(why) if is_variable(source) => self.mistake(source, why),
             Err(why) => self.mistake(source, format!("{}: {why}", key.name)),
+        }
+    }
+
+    /// A secret replaces the file that a lower source names, and the other way round. What one
+    /// source gives in both forms stays, and is a mistake.
+    fn forget_other_form(&mut self, key: &Key, source: &str) {
+        let Some(other) = key.other_form() else { return };
+        if self.get(other.name).is_some_and(|given| family(&given.source) != family(source)) {
+            self.given.remove(other.name);
         }
     }
 
@@ -149,6 +159,14 @@ pub(super) const DEFAULT: &str = "default";
 fn is_variable(source: &str) -> bool {
     let in_name = |byte: u8| byte == b'_' || byte.is_ascii_uppercase() || byte.is_ascii_digit();
     source.contains("LB_") && source.bytes().all(in_name)
+}
+
+/// All variables with one prefix are one source.
+fn family(source: &str) -> &str {
+    match source.find("LB_") {
+        Some(at) if is_variable(source) => &source[..at + 3],
+        _ => source,
+    }
 }
 
 fn lookup(name: &str, style: Style<'_>) -> Option<&'static Key> {
