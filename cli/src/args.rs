@@ -11,6 +11,7 @@ Examples:
   lb status run-20261122-101112 --format json
   lb drain /data/results        move what dead processes left behind into the files
   lb config check               every mistake in file and environment at once
+  lb config init                a commented lb.toml to start with
   lb config show -v             every key with its value, source and meaning
 
 Exit status: 0 all done; 1 done in part, or nothing found; 2 error.
@@ -75,18 +76,27 @@ pub(crate) enum Command {
         /// The folder below which the logs are (otherwise the folder of all runs)
         dir: Option<PathBuf>,
     },
-    /// Show or check the configuration
+    /// Show or check the configuration, or write a file to start with
     #[command(subcommand)]
     Config(ConfigCommand),
 }
 
 /// What to do with the configuration.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Every key with its value and where that comes from; secrets hidden (-v: and its meaning)
     Show,
     /// Every mistake at once, and the keys that have no effect yet
     Check,
+    /// Write a file that names every key, commented out, with its meaning and default
+    Init {
+        /// Where to, in TOML; - is stdout
+        #[arg(short, long, value_name = "FILE", default_value = "lb.toml")]
+        output: PathBuf,
+        /// Replace the file when it exists
+        #[arg(long)]
+        force: bool,
+    },
 }
 
 /// Of the program, of the record schema, and the commit where the build named it.

@@ -1,4 +1,4 @@
-//! `lb config show` and `lb config check`.
+//! `lb config show`, `lb config check` and `lb config init`.
 
 use std::path::Path;
 
@@ -7,15 +7,16 @@ use lb_core::config::{self, Config, Effect, Setting, Surroundings};
 use lb_core::error::Error;
 use serde_json::{Value, json};
 
-use crate::Outcome;
 use crate::args::{Common, ConfigCommand};
 use crate::say::{Say, counted};
 use crate::table::{Lean, Table};
+use crate::{Outcome, init};
 
-pub(crate) fn run(command: ConfigCommand, common: &Common, say: Say) -> anyhow::Result<Outcome> {
+pub(crate) fn run(command: &ConfigCommand, common: &Common, say: Say) -> anyhow::Result<Outcome> {
     match command {
         ConfigCommand::Show => show(common, say),
         ConfigCommand::Check => check(common, say),
+        ConfigCommand::Init { output, force } => init::run(output, *force, say),
     }
 }
 

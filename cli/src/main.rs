@@ -3,6 +3,7 @@
 mod args;
 mod configuration;
 mod drain;
+mod init;
 mod lines;
 mod logs;
 mod rings;
@@ -44,6 +45,6 @@ fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Status { run } => status::run(run.as_deref(), &cli.common, say),
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
-        Command::Config(command) => configuration::run(*command, &cli.common, say),
+        Command::Config(command) => configuration::run(command, &cli.common, say),
     }
 }

@@ -1,4 +1,4 @@
-//! `lb config show` and `lb config check`.
+//! `lb config show`, `lb config check` and `lb config init`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
@@ -121,5 +121,75 @@ fn a_named_file_must_exist() {
         ran.stderr.starts_with("error: $F/none.toml: cannot be read: No such file or directory"),
         "{}",
         ran.stderr
+    );
+}
+
+#[test]
+fn init_writes_a_file_that_loads_and_never_over_another() {
+    let lb = Lb::new().env("LB_RUN_ID", "r").env("LB_HOST", "h");
+    let ran = lb.run("config init");
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, ""));
+    assert_eq!(
+        ran.stderr,
+        "lb.toml: written, every key commented out; `lb config check` checks what you change\n"
+    );
+    let fresh = std::fs::read_to_string(lb.path("lb.toml")).unwrap();
+    let ran = lb.run("config check");
+    assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
+    assert!(ran.stdout.starts_with("no mistakes ($F/lb.toml)\n"), "{}", ran.stdout);
+
+    let mine = "host = 'mine'\nhots = 'a mistake does not matter here'\n";
+    lb.file("lb.toml", mine);
+    let ran = lb.run("config init");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+    assert_eq!(
+        ran.stderr,
+        "error: lb.toml: exists already; --force replaces it, --output FILE takes another name\n"
+    );
+    assert_eq!(std::fs::read_to_string(lb.path("lb.toml")).unwrap(), mine);
+    assert_eq!(lb.run("config init --force").code, 0);
+    assert_eq!(std::fs::read_to_string(lb.path("lb.toml")).unwrap(), fresh);
+    let ran = lb.run("config init --output -");
+    assert_eq!((ran.code, ran.stdout, ran.stderr), (0, fresh, String::new()));
+}
+
+#[test]
+fn init_says_why_it_cannot_write() {
+    let lb = Lb::new();
+    let dangling = lb.path("dangling.toml");
+    std::os::unix::fs::symlink("/nonexistent/x.toml", &dangling).unwrap();
+    for (arguments, expected) in [
+        (
+            "config init -o lb.yaml",
+            "error: lb.yaml: what is written is TOML: take a name that ends in .toml, or - for stdout\n",
+        ),
+        (
+            "config init -o no/lb.toml",
+            "error: no/lb.toml: cannot be written: No such file or directory (os error 2)\n",
+        ),
+        (
+            "config init -o dangling.toml",
+            "error: dangling.toml: exists already; --force replaces it, --output FILE takes another name\n",
+        ),
+    ] {
+        let ran = lb.run(arguments);
+        assert_eq!((ran.code, ran.stdout.as_str()), (2, ""));
+        assert_eq!(ran.stderr, expected);
+    }
+}
+
+#[test]
+fn a_file_in_yaml() {
+    let lb = Lb::new();
+    lb.file("lb.yaml", "host: h\nloki:\n  endpoint: http://loki:3100\n");
+    let ran = lb.run("config show --config lb.yaml");
+    assert_eq!(row(&ran.stdout, "host"), ["host", "h", "$F/lb.yaml"]);
+    lb.file("lb.yaml", "host: h\n---\nhost: i\n");
+    let ran = lb.run("config check --config lb.yaml");
+    assert_eq!(
+        ran.stderr.lines().next(),
+        Some(
+            "error: $F/lb.yaml: line 2, column 1: a second document begins; a configuration is one"
+        )
     );
 }

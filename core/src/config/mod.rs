@@ -36,6 +36,7 @@ pub mod keys;
 mod nearest;
 mod request;
 mod servers;
+mod starting_file;
 mod units;
 pub mod value;
 mod values;
@@ -50,6 +51,7 @@ use serde_json::{Map, Value, json};
 
 pub use context::context;
 pub use keys::{BLOCKS, Block, Effect, KEYS, Key};
+pub use starting_file::starting_file;
 pub use value::Kind;
 
 use crate::error::{Error, Result};

@@ -11,6 +11,7 @@ mod contexts;
 mod mistakes;
 mod servers;
 mod sources;
+mod starting_file;
 
 /// A folder of its own for files, and surroundings that touch nothing of this process.
 struct World {
