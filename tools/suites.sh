@@ -84,6 +84,7 @@ suite_rustfmt() { cargo fmt --all --check; }
 suite_clippy() { cargo clippy --locked --workspace --all-targets -- --deny warnings; }
 suite_rustdoc() { RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
 suite_header() { cargo run --locked --quiet --package xtask -- header --check; }
+suite_reference() { cargo run --locked --quiet --package xtask -- reference --check; }
 
 readonly go_packages=(./examples/target/... ./xk6-lb/...)
 
@@ -223,7 +224,7 @@ main() {
   case $kind in
   test) suites=(rust go install docs python demo) ;;
   check)
-    suites=(rustfmt clippy rustdoc header gofmt gotidy govet govet-nocgo staticcheck
+    suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt licences)
     ;;
   *)

@@ -12,10 +12,10 @@ import jsonschema
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted(path.name for path in ROOT.glob("*.md"))
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for pattern in ("*.md", "docs/*.md") for path in ROOT.glob(pattern))
 
-# Blocks of keys that are known, and have no effect yet.
-LATER = re.compile(r"(loki|grafana|prometheus|log)\.|jsonl\.log_backups$")
+# What `lb config show -v` says first of a key that is known, and has no effect yet.
+LATER = "(no effect in this version)"
 # Defaults that are found out on the machine.
 FOUND_OUT = {"host", "run_id"}
 
@@ -45,8 +45,9 @@ def options_of_the_code(folder: Path) -> list[Row]:
         key = line[starts[0] : starts[1]].strip()
         value = line[starts[1] : starts[2]].strip()
         default = "" if value == "-" or key in FOUND_OUT else value
-        if not LATER.match(key):
-            rows.append((key, default, line[starts[3] :].strip()))
+        meaning = line[starts[3] :].strip()
+        if not meaning.startswith(LATER):
+            rows.append((key, default, meaning))
     return rows
 
 
@@ -78,7 +79,7 @@ def test_targets_are_in_the_makefile(document: str) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_to_files(document: str) -> None:
     links = re.findall(r"\]\(([^)#:]+)\)", text_of(document))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    assert [link for link in links if not (ROOT / document).parent.joinpath(link).exists()] == []
 
 
 def test_files_that_the_architecture_names_are_there() -> None:

@@ -9,8 +9,8 @@ use super::keys::BLOCKS;
 
 const HEAD: &str = "\
 # The configuration of lb-log. Every key stands here with its default, commented out: take the `#`
-# away before those that you change. `lb config check` names every mistake, `lb config show` says
-# what the sources come to.
+# away before those that you change. Where nothing stands behind the `=`, there is no default.
+# `lb config check` names every mistake, `lb config show` says what all sources come to.
 #
 # Read when it is ./lb.toml or ~/.config/lb/config.toml, or where LB_CONFIG or --config name it.
 # The environment goes over this file, arguments of a program over the environment.

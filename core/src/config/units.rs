@@ -59,7 +59,7 @@ pub(super) fn parse_duration(text: &str, bare_ms: u64) -> Option<u64> {
             "" if rest.len() == text.len() && number == text.len() => bare_ms,
             "ms" => 1,
             "s" => 1_000,
-            "m" => 60_000,
+            "m" | "min" => 60_000,
             "h" => 3_600_000,
             "d" => 86_400_000,
             _ => return None,

@@ -56,6 +56,7 @@ fn texts() {
         (free, "10s", Some(json!(10_000))),
         (free, "500ms", Some(json!(500))),
         (free, "1m30s", Some(json!(90_000))),
+        (free, "10min", Some(json!(600_000))),
         (free, "1.5s", Some(json!(1_500))),
         (free, "2", Some(json!(2_000))),
         (free, "0.0001s", None),
