@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::key::{Block, Effect, Key};
 use super::keys::BLOCKS;
+use super::value::Kind;
 
 const HEAD: &str = "\
 # The configuration of lb-log. Every key stands here with its default, commented out: take the `#`
@@ -77,7 +78,9 @@ fn written(key: &Key, value: &Value) -> String {
             let pairs: Vec<String> = pairs.iter().map(pair).collect();
             format!("{{{}}}", pairs.join(", "))
         }
-        Value::Number(_) if key.kind.show(value) == value.to_string() => value.to_string(),
+        Value::Number(n) if matches!(key.kind, Kind::Integer { .. } | Kind::Number { .. }) => {
+            n.to_string()
+        }
         _ => quoted(&key.kind.show(value)),
     }
 }
