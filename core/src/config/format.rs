@@ -100,7 +100,7 @@ pub(super) fn from_json(text: &str) -> Result<Map<String, Value>, String> {
             let why = text.split(" at line ").next().unwrap_or(&text);
             // Mistakes of the grammar; what is left is what `Unique` refuses.
             let kind = if e.is_data() { "" } else { "not JSON: " };
-            Err(format!("{}: {kind}{why}", position(e.line(), e.column())))
+            Err(format!("{}: {kind}{why}", position(e.line(), e.column().max(1))))
         }
     }
 }
