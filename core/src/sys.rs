@@ -1,5 +1,7 @@
 //! The few system facilities for which no safe wrapper exists.
 #![allow(unsafe_code)]
+// Models have fences of their own.
+#![cfg_attr(all(test, loom), allow(dead_code))]
 
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
@@ -20,7 +22,8 @@ pub(crate) fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
     }
 }
 
-#[cfg(target_os = "linux")]
+// Miri has no such call.
+#[cfg(all(target_os = "linux", not(miri)))]
 fn membarrier(command: libc::c_int) -> libc::c_long {
     // SAFETY: membarrier takes integers only and touches no memory of ours.
     unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) }
@@ -31,9 +34,9 @@ fn membarrier(command: libc::c_int) -> libc::c_long {
 fn asymmetric() -> bool {
     static REGISTERED: OnceLock<bool> = OnceLock::new();
     *REGISTERED.get_or_init(|| {
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(miri)))]
         return membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(not(all(target_os = "linux", not(miri))))]
         return false;
     })
 }
@@ -43,7 +46,7 @@ fn asymmetric() -> bool {
 /// [`LightFence::here`] visible to us.
 pub(crate) fn heavy_fence() {
     fence(Ordering::SeqCst);
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(miri)))]
     if asymmetric() {
         membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     }

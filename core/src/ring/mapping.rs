@@ -2,16 +2,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsFd;
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicU64;
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+use super::sync::Bytes;
 
 /// Mapped memory, readable and writable, page-aligned, unmapped when dropped.
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    #[cfg(all(test, loom))]
+    watch: super::sync::modelled::Watch,
 }
 
 // SAFETY: the memory belongs to this value alone; whoever reads or writes it goes through
@@ -23,24 +24,22 @@ unsafe impl Sync for Mapping {}
 impl Mapping {
     /// Maps the first `len` bytes of a file, shared with all who map it.
     pub(crate) fn of_file(file: &File, len: usize) -> io::Result<Self> {
-        let both = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: the kernel chooses the address; nothing of ours is replaced.
-        let start =
-            unsafe { mmap(std::ptr::null_mut(), len, both, MapFlags::SHARED, file.as_fd(), 0)? };
-        Self::new(start.cast(), len)
+        Self::new(pages::of_file(file, len)?, len)
     }
 
     /// Memory of this process alone.
     pub(crate) fn anonymous(len: usize) -> io::Result<Self> {
-        let both = ProtFlags::READ | ProtFlags::WRITE;
-        // SAFETY: the kernel chooses the address; nothing of ours is replaced.
-        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), len, both, MapFlags::PRIVATE)? };
-        Self::new(start.cast(), len)
+        Self::new(pages::anonymous(len)?, len)
     }
 
     fn new(start: *mut u8, len: usize) -> io::Result<Self> {
         let start = NonNull::new(start).ok_or_else(|| io::Error::other("mapped at zero"))?;
-        Ok(Self { start, len })
+        Ok(Self {
+            start,
+            len,
+            #[cfg(all(test, loom))]
+            watch: super::sync::modelled::Watch::default(),
+        })
     }
 
     /// A counter at `offset`, which must be a multiple of 8 inside the mapping.
@@ -57,12 +56,23 @@ impl Mapping {
         let size = size_of::<super::queue::Control>();
         let align = align_of::<super::queue::Control>();
         assert!(offset.is_multiple_of(align) && offset + size <= self.len, "outside its mapping");
+        #[cfg(all(test, loom))]
+        return self.watch.control(offset);
+        #[cfg(not(all(test, loom)))]
         // SAFETY: aligned and inside, checked above; `Control` consists of atomics only.
         unsafe { self.start.add(offset).cast::<super::queue::Control>().as_ref() }
     }
 
-    /// The address of a range, for the ring protocol.
-    pub(crate) fn range(&self, offset: usize, len: usize) -> NonNull<u8> {
+    /// A range, for the ring protocol. `offset` is a multiple of 8.
+    pub(crate) fn bytes(&self, offset: usize, len: usize) -> Bytes<'_> {
+        let start = self.range(offset, len);
+        #[cfg(all(test, loom))]
+        return Bytes::new(start, &self.watch);
+        #[cfg(not(all(test, loom)))]
+        Bytes::new(start)
+    }
+
+    fn range(&self, offset: usize, len: usize) -> NonNull<u8> {
         assert!(
             offset.checked_add(len).is_some_and(|end| end <= self.len),
             "range outside its mapping"
@@ -89,7 +99,68 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // SAFETY: mapped by us with this length; no reference outlives `self`.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
+        // SAFETY: ours, with this length; no reference outlives `self`.
+        unsafe { pages::free(self.start.as_ptr(), self.len) };
+    }
+}
+
+#[cfg(not(miri))]
+mod pages {
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::AsFd;
+
+    use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous, munmap};
+
+    const BOTH: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+
+    pub(super) fn of_file(file: &File, len: usize) -> io::Result<*mut u8> {
+        // SAFETY: the kernel chooses the address; nothing of ours is replaced.
+        let start =
+            unsafe { mmap(std::ptr::null_mut(), len, BOTH, MapFlags::SHARED, file.as_fd(), 0)? };
+        Ok(start.cast())
+    }
+
+    pub(super) fn anonymous(len: usize) -> io::Result<*mut u8> {
+        // SAFETY: the kernel chooses the address; nothing of ours is replaced.
+        let start = unsafe { mmap_anonymous(std::ptr::null_mut(), len, BOTH, MapFlags::PRIVATE)? };
+        Ok(start.cast())
+    }
+
+    /// # Safety
+    /// `start` came from here with this `len`, and nothing refers to it any more.
+    pub(super) unsafe fn free(start: *mut u8, len: usize) {
+        // SAFETY: mapped by us with this length, says the caller.
+        let _ = unsafe { munmap(start.cast(), len) };
+    }
+}
+
+/// For the interpreter, which has no mmap: memory of the heap.
+#[cfg(miri)]
+mod pages {
+    use std::alloc::{Layout, alloc_zeroed, dealloc};
+    use std::fs::File;
+    use std::io;
+
+    fn layout(len: usize) -> io::Result<Layout> {
+        Layout::from_size_align(len.max(1), 4096).map_err(io::Error::other)
+    }
+
+    pub(super) fn of_file(_: &File, _: usize) -> io::Result<*mut u8> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn anonymous(len: usize) -> io::Result<*mut u8> {
+        // SAFETY: the layout is not empty.
+        Ok(unsafe { alloc_zeroed(layout(len)?) })
+    }
+
+    /// # Safety
+    /// As of the real one.
+    pub(super) unsafe fn free(start: *mut u8, len: usize) {
+        if let Ok(layout) = layout(len) {
+            // SAFETY: allocated with this layout.
+            unsafe { dealloc(start, layout) };
+        }
     }
 }

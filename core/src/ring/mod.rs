@@ -10,6 +10,7 @@ mod header;
 mod mapping;
 mod queue;
 mod rings;
+mod sync;
 
 pub(crate) use file::{Counter, FileId, RingFile};
 pub(crate) use header::{Birth, Layout};

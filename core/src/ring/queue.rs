@@ -5,8 +5,9 @@
 //! split: where one does not fit before the end, a skip mark sends the reader to the start.
 //! The first four bytes of a frame are its size; the rest is no business of the ring.
 
-use std::ptr::NonNull;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
+
+use super::sync::{AtomicI64, AtomicU64, Bytes, fence};
 
 /// Set in a size: nothing here, go on that many bytes further.
 const SKIP: u32 = 1 << 31;
@@ -14,6 +15,7 @@ const SKIP: u32 = 1 << 31;
 /// The part of a ring that both sides and, after a crash, a stranger read. The producer's and
 /// the consumer's counters are 128 bytes apart: two cache lines, because processors fetch pairs.
 #[repr(C, align(128))]
+#[cfg_attr(all(test, loom), derive(Default))]
 pub(crate) struct Control {
     /// Bytes ever published. Written by the producer alone, released after the frame's bytes.
     tail: AtomicU64,
@@ -72,7 +74,9 @@ impl Control {
     /// Notes where the ring will stand when append `number` is in the file.
     pub(crate) fn prepare(&self, number: u64, to: Position) {
         // Void while it is being written, should we die in between.
-        self.pending_number.store(0, Ordering::Release);
+        self.pending_number.store(0, Ordering::Relaxed);
+        // Nobody sees a part of the new position under the old number.
+        fence(Ordering::Release);
         self.pending_head.store(to.head, Ordering::Relaxed);
         self.pending_records.store(to.records, Ordering::Relaxed);
         self.pending_last_ns.store(to.last_ns, Ordering::Relaxed);
@@ -96,7 +100,7 @@ impl Control {
 #[derive(Clone, Copy)]
 pub(crate) struct Ring<'m> {
     pub(crate) control: &'m Control,
-    data: NonNull<u8>,
+    data: Bytes<'m>,
     capacity: u64,
 }
 
@@ -118,7 +122,7 @@ pub(crate) enum Step<'m> {
 
 impl<'m> Ring<'m> {
     /// A ring over `capacity` bytes at `data`: a power of two, valid for `'m`.
-    pub(crate) fn new(control: &'m Control, data: NonNull<u8>, capacity: u64) -> Self {
+    pub(crate) fn new(control: &'m Control, data: Bytes<'m>, capacity: u64) -> Self {
         debug_assert!(capacity.is_power_of_two());
         Self { control, data, capacity }
     }
@@ -136,7 +140,7 @@ impl<'m> Ring<'m> {
             if left == 0 {
                 return Step::End;
             }
-            if left < 8 || left > self.capacity {
+            if left < 8 || left > self.capacity || !position.is_multiple_of(8) {
                 return Step::Damaged;
             }
             let place = self.place(position);
@@ -144,19 +148,18 @@ impl<'m> Ring<'m> {
             // SAFETY: `place` is a multiple of 8 below the capacity; the bytes up to `end` were
             // published (the tail was read with Acquire) and the producer does not touch them
             // before `head` passes them.
-            let size = u32::from_le(unsafe { self.data.add(place).cast::<u32>().read() });
+            let size = unsafe { self.data.number(place) };
             let bytes = u64::from(size & !SKIP);
             if bytes == 0 || !bytes.is_multiple_of(8) || bytes > left || bytes > until_wrap {
                 return Step::Damaged;
             }
             if size & SKIP != 0 {
-                position += bytes;
+                position = position.wrapping_add(bytes);
                 continue;
             }
             // SAFETY: as above, and `bytes` ends before the tail and before the wrap.
-            let frame =
-                unsafe { std::slice::from_raw_parts(self.data.add(place).as_ptr(), size as usize) };
-            return Step::Frame(frame, position + bytes);
+            let frame = unsafe { self.data.get(place, size as usize) };
+            return Step::Frame(frame, position.wrapping_add(bytes));
         }
     }
 }
@@ -204,13 +207,13 @@ impl Producer {
             let mark = u32::try_from(skip).unwrap_or(0) | SKIP;
             // SAFETY: `place` is a multiple of 8 below the capacity, so 8 bytes are there; they
             // are free, because `used + need` does not pass the capacity.
-            unsafe { ring.data.add(place).cast::<u32>().write(mark.to_le()) };
+            unsafe { ring.data.set_number(place, mark) };
             self.tail += skip;
             place = 0;
         }
         // SAFETY: the bytes are inside the ring and free, see above; they are the producer's
         // alone until the tail is published.
-        frame.fill(unsafe { std::slice::from_raw_parts_mut(ring.data.add(place).as_ptr(), size) });
+        frame.fill(unsafe { ring.data.get_mut(place, size) });
         self.tail += size as u64;
         // Only this producer writes the two: no read-modify-write is needed.
         let records = ring.control.records_in.load(Ordering::Relaxed) + 1;
@@ -220,7 +223,11 @@ impl Producer {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, loom))]
+#[path = "models.rs"]
+mod models;
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
     use super::*;
@@ -228,13 +235,15 @@ mod tests {
 
     const CAPACITY: usize = 1024;
     const DATA: usize = 4096;
+    /// An interpreter takes its time.
+    const ROUNDS: usize = if cfg!(miri) { 300 } else { 200_000 };
 
     fn memory() -> Mapping {
         Mapping::anonymous(DATA + CAPACITY).unwrap()
     }
 
     fn ring(memory: &Mapping) -> Ring<'_> {
-        Ring::new(memory.control(0), memory.range(DATA, CAPACITY), CAPACITY as u64)
+        Ring::new(memory.control(0), memory.bytes(DATA, CAPACITY), CAPACITY as u64)
     }
 
     /// A frame of a size, of one byte again and again.
@@ -328,6 +337,11 @@ mod tests {
         }
         let memory = memory();
         assert!(matches!(ring(&memory).step(0, 1 << 40), Step::Damaged));
+        // Positions of a hostile file: between two words, and about to pass the last number.
+        let end = CAPACITY as u64 - 1;
+        assert!(matches!(ring(&memory).step(end, end + 8), Step::Damaged));
+        memory.write(DATA + CAPACITY - 8, &(SKIP | 8).to_le_bytes());
+        assert!(matches!(ring(&memory).step(u64::MAX - 7, 0), Step::End));
     }
 
     #[test]
@@ -337,7 +351,7 @@ mod tests {
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 let mut producer = Producer::resume(ring_of().control);
-                for round in 0..200_000usize {
+                for round in 0..ROUNDS {
                     while push(&mut producer, ring_of(), 32 + 8 * (round % 20), round as u8)
                         .is_err()
                     {
@@ -345,7 +359,7 @@ mod tests {
                     }
                 }
             });
-            for round in 0..200_000usize {
+            for round in 0..ROUNDS {
                 let seen = loop {
                     if let Some(seen) = take(ring_of()) {
                         break seen;

@@ -1,16 +1,16 @@
 //! Which thread pushes into which ring: each thread leases one; where there are none left, and
 //! for a thread that is ending, threads share ring 0 under a lock.
 
-use std::cell::{Cell, RefCell, UnsafeCell};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
-
-use crossbeam_queue::ArrayQueue;
+use std::cell::{Cell, RefCell};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, Weak};
+use std::time::Instant;
 
 use super::file::{Counter, RingFile};
 use super::queue::{Fill, Full, Producer, Ring};
-use crate::sys::{LightFence, heavy_fence};
+use super::sync::{
+    AtomicBool, Free, LightFence, Mutex, UnsafeCell, heavy_fence, pause, per_thread,
+};
 
 /// The ring that threads share.
 const SHARED: usize = 0;
@@ -27,7 +27,7 @@ pub(crate) struct Rings {
     fence: LightFence,
     /// Rings whose threads have ended. Their frames stay in place; the next thread goes on
     /// behind them.
-    free: ArrayQueue<usize>,
+    free: Free<usize>,
     growing: Mutex<()>,
     shared: Mutex<()>,
 }
@@ -49,7 +49,7 @@ unsafe impl Sync for Slot {}
 // SAFETY: as above.
 unsafe impl Send for Slot {}
 
-thread_local! {
+per_thread! {
     /// The last ring that this thread pushed into.
     static LAST: Cell<Last> = const { Cell::new(Last::NONE) };
     /// Set while the thread is on the slow way in, where a signal handler must not follow.
@@ -79,9 +79,11 @@ struct Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        if LAST.get().owner == self.owner {
-            LAST.set(Last::NONE);
-        }
+        let _ = LAST.try_with(|last| {
+            if last.get().owner == self.owner {
+                last.set(Last::NONE);
+            }
+        });
         if let Some(rings) = self.rings.upgrade() {
             let _ = rings.free.push(self.index);
         }
@@ -101,7 +103,7 @@ pub(crate) enum Refused {
 
 impl Rings {
     pub(crate) fn new(file: RingFile) -> Arc<Self> {
-        static OWNERS: AtomicU64 = AtomicU64::new(1);
+        static OWNERS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
         let count = file.layout().rings();
         let slots = (0..count)
             .map(|index| {
@@ -123,7 +125,7 @@ impl Rings {
             this: this.clone(),
             closed: AtomicBool::new(false),
             fence: LightFence::new(),
-            free: ArrayQueue::new(count),
+            free: Free::new(count),
             growing: Mutex::new(()),
             shared: Mutex::new(()),
         })
@@ -137,7 +139,7 @@ impl Rings {
     /// full.
     #[inline(always)]
     pub(crate) fn push(&self, frame: &impl Fill) -> Result<bool, Refused> {
-        let last = LAST.get();
+        let last = LAST.with(Cell::get);
         if last.owner == self.owner {
             // SAFETY: the slot is one of ours, which live as long as `self`.
             self.push_into(unsafe { &*last.slot }, frame)
@@ -167,20 +169,19 @@ impl Rings {
 
     #[cold]
     fn push_slowly(&self, frame: &impl Fill) -> Result<bool, Refused> {
-        if ENTERING.replace(true) {
+        if ENTERING.with(|entering| entering.replace(true)) {
             return Err(Refused::Nested);
         }
-        let pushed = if let Some(index) = self.lease() {
+        let _entering = Entering;
+        if let Some(index) = self.lease() {
             let slot = &self.slots[index];
-            LAST.set(Last { owner: self.owner, slot });
+            LAST.with(|last| last.set(Last { owner: self.owner, slot }));
             self.push_into(slot, frame)
         } else {
             self.file.count(Counter::Shared, 1);
             let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
             self.push_into(&self.slots[SHARED], frame)
-        };
-        ENTERING.set(false);
-        pushed
+        }
     }
 
     /// The ring of this thread; `None` where it has to share.
@@ -213,7 +214,7 @@ impl Rings {
             if Instant::now() >= deadline {
                 return false;
             }
-            std::thread::sleep(Duration::from_micros(20));
+            pause();
         }
         true
     }
@@ -229,13 +230,26 @@ impl Drop for Busy<'_> {
     }
 }
 
-#[cfg(test)]
+/// Clears `ENTERING` when dropped: a frame's own code may panic.
+struct Entering;
+
+impl Drop for Entering {
+    fn drop(&mut self) {
+        ENTERING.with(|entering| entering.set(false));
+    }
+}
+
+#[cfg(all(test, not(loom)))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::clock::Clock;
     use crate::ring::header::{Birth, Layout};
     use std::path::Path;
+    use std::time::Duration;
+
+    /// An interpreter takes its time.
+    const ROUNDS: usize = if cfg!(miri) { 3 } else { 50 };
 
     fn rings(count: u64) -> Arc<Rings> {
         let birth = Birth {
@@ -312,7 +326,7 @@ mod tests {
 
     #[test]
     fn nothing_is_pushed_after_close_returned() {
-        for _ in 0..50 {
+        for _ in 0..ROUNDS {
             let rings = rings(8);
             std::thread::scope(|scope| {
                 for _ in 0..2 {
@@ -326,6 +340,20 @@ mod tests {
             });
             assert_eq!(push(&rings), Err(Refused::Closed));
         }
+    }
+
+    #[test]
+    fn a_panic_in_a_frame_leaves_the_ring_usable() {
+        let rings = rings(2);
+        for _ in 0..2 {
+            let fill = || panic!("a caller's own code");
+            let pushed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                let _ = rings.push(&Small(&fill));
+            }));
+            assert!(pushed.is_err());
+        }
+        push(&rings).unwrap();
+        assert_eq!(pushed(&rings), [0, 1]);
     }
 
     #[test]

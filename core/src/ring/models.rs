@@ -1,0 +1,259 @@
+//! Models of the queue: loom runs each in every order of steps, and with every value that a load
+//! may see, that the memory model allows. `RUSTFLAGS='--cfg loom' cargo test --release loom_`.
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use loom::thread;
+
+use super::super::file::RingFile;
+use super::super::header::{Birth, Layout};
+use super::super::mapping::Mapping;
+use super::super::rings::{Refused, Rings};
+use super::*;
+use crate::clock::Clock;
+
+const CAPACITY: usize = 64;
+const DATA: usize = 1024;
+
+/// Runs a model; at most `switches` times in a run a thread is stopped although it could go on.
+fn model(switches: usize, run: impl Fn() + Send + Sync + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(switches);
+    builder.check(run);
+}
+
+fn memory() -> Arc<Mapping> {
+    Arc::new(Mapping::anonymous(DATA + CAPACITY).unwrap())
+}
+
+fn ring(memory: &Mapping) -> Ring<'_> {
+    Ring::new(memory.control(0), memory.bytes(DATA, CAPACITY), CAPACITY as u64)
+}
+
+/// A frame of a size, of one byte again and again.
+struct Same(usize, u8);
+
+impl Fill for Same {
+    fn size(&self) -> usize {
+        self.0
+    }
+
+    fn fill(&self, out: &mut [u8]) {
+        out.fill(self.1);
+        out[..4].copy_from_slice(&(self.0 as u32).to_le_bytes());
+    }
+}
+
+fn push(producer: &mut Producer, memory: &Mapping, size: usize, fill: u8) -> Result<bool, Full> {
+    // SAFETY: the only producer of this model's ring.
+    unsafe { producer.push(ring(memory), &Same(size, fill)) }
+}
+
+/// What the writer does for one frame, `number` being that of its append.
+fn take(memory: &Mapping, number: u64) -> Option<(usize, u8)> {
+    let ring = ring(memory);
+    let mut at = ring.control.position();
+    match ring.step(at.head, ring.control.tail()) {
+        Step::Frame(bytes, next) => {
+            assert!(bytes[4..].iter().all(|byte| *byte == bytes[4]), "a torn frame");
+            let seen = (bytes.len(), bytes[4]);
+            at.head = next;
+            at.records += 1;
+            ring.control.prepare(number, at);
+            ring.control.finish(number);
+            Some(seen)
+        }
+        Step::End => None,
+        Step::Damaged => panic!("damaged"),
+    }
+}
+
+/// Pushes and takes these frames, so that the ring stands behind them.
+fn turn(memory: &Mapping, sizes: &[usize]) -> Producer {
+    let mut producer = Producer::resume(ring(memory).control);
+    for &size in sizes {
+        push(&mut producer, memory, size, 0xEE).unwrap();
+        assert_eq!(take(memory, 1), Some((size, 0xEE)));
+    }
+    producer
+}
+
+/// `sizes` are pushed by one thread and taken by another; all arrive whole, once and in order.
+fn passes(before: &'static [usize], sizes: &'static [usize]) {
+    model(3, move || {
+        let memory = memory();
+        let mut producer = turn(&memory, before);
+        let theirs = memory.clone();
+        let pushing = thread::spawn(move || {
+            for (index, &size) in sizes.iter().enumerate() {
+                while push(&mut producer, &theirs, size, index as u8).is_err() {
+                    thread::yield_now();
+                }
+            }
+        });
+        for (index, &size) in sizes.iter().enumerate() {
+            let seen = loop {
+                match take(&memory, 2 + index as u64) {
+                    Some(seen) => break seen,
+                    None => thread::yield_now(),
+                }
+            };
+            assert_eq!(seen, (size, index as u8));
+        }
+        pushing.join().unwrap();
+        assert_eq!(take(&memory, 99), None);
+        let all = (before.len() + sizes.len()) as u64;
+        assert_eq!(ring(&memory).control.records(), (all, all));
+    });
+}
+
+#[test]
+fn loom_what_is_published_is_whole() {
+    passes(&[], &[16, 8]);
+}
+
+#[test]
+fn loom_frames_pass_the_end_of_the_ring() {
+    // 56 of 64 bytes are behind: a frame of 16 is pushed behind a skip mark.
+    passes(&[16, 16, 16, 8], &[16, 8]);
+}
+
+#[test]
+fn loom_a_full_ring_gives_its_place_back() {
+    model(3, || {
+        let memory = memory();
+        let mut producer = turn(&memory, &[16]);
+        for fill in 0..4 {
+            push(&mut producer, &memory, 16, fill).unwrap();
+        }
+        assert!(push(&mut producer, &memory, 16, 4).is_err(), "it is full");
+        let theirs = memory.clone();
+        let pushing = thread::spawn(move || {
+            while push(&mut producer, &theirs, 16, 4).is_err() {
+                thread::yield_now();
+            }
+        });
+        for fill in 0..2 {
+            assert_eq!(take(&memory, 2 + u64::from(fill)), Some((16, fill)));
+        }
+        pushing.join().unwrap();
+        for fill in 2..5 {
+            assert_eq!(take(&memory, 2 + u64::from(fill)), Some((16, fill)));
+        }
+        assert_eq!(take(&memory, 99), None);
+    });
+}
+
+/// Whoever reads the counts from outside never sees more taken than published.
+#[test]
+fn loom_no_more_is_taken_than_was_published() {
+    model(3, || {
+        let memory = memory();
+        let mut producer = turn(&memory, &[16]);
+        let (pushes, takes) = (memory.clone(), memory.clone());
+        let pushing = thread::spawn(move || push(&mut producer, &pushes, 16, 1).map(|_| ()).unwrap());
+        let taking = thread::spawn(move || take(&takes, 2));
+        let control = ring(&memory).control;
+        let taken = control.records_out.load(Ordering::Acquire);
+        let published = control.records_in.load(Ordering::Acquire);
+        assert!(taken <= published, "{taken} of {published}");
+        pushing.join().unwrap();
+        taking.join().unwrap();
+    });
+}
+
+/// A process may die between any two stores of `prepare`: then nothing of the new position
+/// stands under the number of the append before, which was never finished.
+#[test]
+fn loom_a_position_is_void_before_it_changes() {
+    model(3, || {
+        let memory = memory();
+        let at = |head| Position { head, records: head, last_ns: 0 };
+        ring(&memory).control.prepare(1, at(8));
+        let theirs = memory.clone();
+        let preparing = thread::spawn(move || ring(&theirs).control.prepare(2, at(16)));
+        let control = ring(&memory).control;
+        let head = control.pending_head.load(Ordering::Relaxed);
+        let records = control.pending_records.load(Ordering::Relaxed);
+        fence(Ordering::Acquire);
+        let number = control.pending_number.load(Ordering::Acquire);
+        assert!(number != 1 || (head, records) == (8, 8), "{number}: {head} {records}");
+        if number == 2 {
+            assert_eq!(control.pending_head.load(Ordering::Relaxed), 16);
+        }
+        preparing.join().unwrap();
+    });
+}
+
+fn rings(count: u64) -> Arc<Rings> {
+    let birth = Birth {
+        id: 1,
+        boot_id: [0; 16],
+        log_path: Path::new("/x.jsonl"),
+        clock: Clock::Realtime,
+        max_record_bytes: 1024,
+    };
+    Rings::new(RingFile::in_memory(Layout::new(4096, 4096 * count), &birth).unwrap())
+}
+
+fn pushed(rings: &Rings) -> Vec<u64> {
+    rings.file().used().map(|ring| ring.control.records().1).collect()
+}
+
+/// Walks all that was published, and adds up the frames' marks.
+fn sum(rings: &Rings) -> u64 {
+    let mut sum = 0;
+    for ring in rings.file().used() {
+        let mut at = ring.control.head();
+        while let Step::Frame(bytes, next) = ring.step(at, ring.control.tail()) {
+            sum += u64::from(bytes[4]);
+            at = next;
+        }
+    }
+    sum
+}
+
+#[test]
+fn loom_a_ring_goes_from_a_thread_that_ended_to_another() {
+    model(2, || {
+        let rings = rings(2);
+        let theirs = rings.clone();
+        let first = thread::spawn(move || theirs.push(&Same(16, 1)).map(|_| ()).unwrap());
+        rings.push(&Same(16, 2)).unwrap();
+        first.join().unwrap();
+        // Both in the ring that was handed over, or one of them in the shared one.
+        assert!([vec![0, 2], vec![1, 1]].contains(&pushed(&rings)), "{:?}", pushed(&rings));
+        assert_eq!(sum(&rings), 3);
+    });
+}
+
+#[test]
+fn loom_threads_without_a_ring_share_one() {
+    model(2, || {
+        let rings = rings(1);
+        let theirs = rings.clone();
+        let other = thread::spawn(move || theirs.push(&Same(16, 1)).map(|_| ()).unwrap());
+        rings.push(&Same(16, 2)).unwrap();
+        other.join().unwrap();
+        assert_eq!((pushed(&rings), sum(&rings)), (vec![2], 3));
+    });
+}
+
+/// When `close` has returned, nothing is pushed any more, and what was pushed is seen.
+#[test]
+fn loom_nothing_is_pushed_after_close() {
+    model(2, || {
+        let rings = rings(2);
+        let theirs = rings.clone();
+        let pushing = thread::spawn(move || {
+            u64::from(theirs.push(&Same(16, 1)).is_ok())
+        });
+        assert!(rings.close(Instant::now() + Duration::from_secs(3600)));
+        let seen: u64 = pushed(&rings).iter().sum();
+        assert_eq!(pushing.join().unwrap(), seen);
+        assert_eq!(rings.push(&Same(16, 3)), Err(Refused::Closed));
+    });
+}
