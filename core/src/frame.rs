@@ -81,7 +81,7 @@ pub(crate) fn check(frame: &[u8]) -> u32 {
 pub(crate) struct Frame<'a> {
     pub(crate) head: Head,
     pub(crate) message: &'a [u8],
-    /// Well-formed: every tag can be walked to the end.
+    /// In a damaged ring perhaps not sound: the walk ends at the first that cannot be read.
     pub(crate) tags: &'a [u8],
     /// The context's JSON where it is not in the ring file's table.
     pub(crate) inlined: Option<&'a [u8]>,

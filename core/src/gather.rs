@@ -6,9 +6,9 @@ use std::collections::HashMap;
 
 use crate::encode::{EncodedContext, Encoder, Source};
 use crate::file::Block;
-use crate::frame::{FLAG_GIVEN_TIME, Frame, check};
+use crate::frame::{FLAG_GIVEN_TIME, FRAME_HEADER, Frame, check};
 use crate::record::Context;
-use crate::ring::{Counter, Ring, RingFile, Step};
+use crate::ring::{Counter, Position, Ring, RingFile, Step};
 
 /// Bytes of a block: large enough that the lock costs nothing.
 pub(crate) const BLOCK_BYTES: usize = 256 * 1024;
@@ -25,14 +25,18 @@ pub(crate) struct Gatherer {
 }
 
 /// The contexts of a ring file, ready to be used in lines.
-#[derive(Default)]
 struct Contexts {
+    max_record_bytes: usize,
     table: HashMap<u32, Box<EncodedContext>>,
     table_len: Option<u64>,
     inlined: HashMap<Box<[u8]>, Box<EncodedContext>>,
 }
 
 impl Contexts {
+    fn new(max_record_bytes: usize) -> Self {
+        Self { max_record_bytes, table: HashMap::new(), table_len: None, inlined: HashMap::new() }
+    }
+
     fn refresh(&mut self, rings: &RingFile) {
         let len = rings.contexts_len();
         if self.table_len == Some(len) {
@@ -40,7 +44,7 @@ impl Contexts {
         }
         for (id, json) in rings.contexts() {
             if !self.table.contains_key(&id)
-                && let Some(context) = decode(&json)
+                && let Some(context) = decode(&json, self.max_record_bytes)
             {
                 self.table.insert(id, context);
             }
@@ -58,7 +62,7 @@ impl Contexts {
 
     fn of_inlined(&mut self, json: &[u8]) -> Option<&EncodedContext> {
         if !self.inlined.contains_key(json) {
-            let context = decode(json)?;
+            let context = decode(json, self.max_record_bytes)?;
             if self.inlined.len() >= INLINED_REMEMBERED {
                 self.inlined.clear();
             }
@@ -68,9 +72,16 @@ impl Contexts {
     }
 }
 
-fn decode(json: &[u8]) -> Option<Box<EncodedContext>> {
+/// A context of a ring file, as it was accepted when it was made: what a damaged or hostile file
+/// says besides is no context.
+fn decode(json: &[u8], max_record_bytes: usize) -> Option<Box<EncodedContext>> {
     let context: Context = serde_json::from_slice(json).ok()?;
-    Some(Box::new(EncodedContext::new(&context)))
+    let Context { component, host, run_id, event_type, workload, .. } = &context;
+    let named = [component, host, run_id, event_type, workload].iter().all(|text| !text.is_empty());
+    let flat = context.tags.values().all(|value| !value.is_array() && !value.is_object());
+    let encoded = Box::new(EncodedContext::new(&context));
+    let fits = encoded.overhead() <= max_record_bytes / 2;
+    (named && flat && fits && context.repetition > 0).then_some(encoded)
 }
 
 /// One ring while a block is gathered.
@@ -95,7 +106,7 @@ impl Gatherer {
     pub(crate) fn new(max_record_bytes: usize) -> Self {
         Self {
             encoder: Encoder::new(max_record_bytes),
-            contexts: Contexts::default(),
+            contexts: Contexts::new(max_record_bytes),
             block: Block::default(),
             tails: Vec::new(),
         }
@@ -123,12 +134,17 @@ impl Gatherer {
             .tails
             .iter()
             .enumerate()
-            .map(|(index, _)| (index, rings.ring(index).control.position()));
+            .map(|(index, _)| (index, sane(rings.ring(index).control.position())));
         self.block.begin(used);
         let mut work = Work { gatherer: self, rings, to_ns, distrust, damaged: 0 };
         work.run(limit);
         Gathered { damaged: work.damaged }
     }
+}
+
+/// A position that can be counted on from, whatever a damaged ring says.
+fn sane(position: Position) -> Position {
+    Position { records: position.records.min(u64::MAX / 2), ..position }
 }
 
 /// A gathering under way.
@@ -259,7 +275,9 @@ impl<'m, F: Fn(u64) -> i64> Work<'_, 'm, F> {
         let (_, published) = cursor.ring.control.records();
         let block = &mut self.gatherer.block;
         let taken = block.end().get(cursor.place).map_or(0, |(_, position)| position.records);
-        self.damaged += published.saturating_sub(taken);
+        // Counts may be damaged, too: no more records can be there than have room.
+        let most = self.rings.layout().ring_bytes() / FRAME_HEADER as u64;
+        self.damaged += published.saturating_sub(taken).min(most);
         block.skip(cursor.place, cursor.end, published);
     }
 }

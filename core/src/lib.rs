@@ -10,6 +10,9 @@ mod encode;
 pub mod error;
 mod file;
 pub mod frame;
+#[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gap;
 mod gather;
 mod intake;

@@ -147,11 +147,12 @@ impl Encoder {
         record: Source<'_>,
     ) -> Outcome {
         let mut tags: Vec<Tag<'_>> = Tags::new(record.tags).collect();
-        let mut removed = 0;
+        let mut removed = 0u64;
         if record.flags & FLAG_TRUNCATED != 0
-            && let Some(Tag { value: TagValue::Unsigned(before), .. }) = tags.pop()
+            && let Some(Tag { value: TagValue::Unsigned(before), .. }) = tags.last()
         {
-            removed = before;
+            removed = *before;
+            tags.pop();
         }
         let start = out.len();
         let end = start + self.max_record_bytes;
@@ -162,7 +163,8 @@ impl Encoder {
         append_tags(&mut fixed, context, &truncated_tag(u64::MAX));
         let room = end.saturating_sub(fixed.len());
         let used = escape_within(out, record.message, room);
-        removed += (record.message.len() - used) as u64;
+        // A damaged ring may claim any number: it saturates.
+        removed = removed.saturating_add((record.message.len() - used) as u64);
 
         let mut kept = Vec::new();
         let mut budget = room.saturating_sub(out.len());
@@ -173,7 +175,7 @@ impl Encoder {
             append_member(&mut member, tag);
             full = full || member.len() + 1 > budget;
             if full {
-                removed += payload(tag) as u64;
+                removed = removed.saturating_add(payload(tag) as u64);
             } else {
                 budget -= member.len() + 1;
                 append_tag(&mut kept, tag.key, tag.value);
@@ -195,6 +197,7 @@ fn truncated_tag(removed: u64) -> Vec<u8> {
 /// Appends `,"tags":{…}}` and the newline; returns how many numbers became null.
 #[inline]
 fn append_tags(out: &mut Vec<u8>, context: &EncodedContext, tags: &[u8]) -> u32 {
+    let start = out.len();
     out.extend_from_slice(b",\"tags\":{");
     let walk = Tags::new(tags);
     let nonfinite = if may_repeat(walk.clone(), &context.bound_keys) {
@@ -208,8 +211,13 @@ fn append_tags(out: &mut Vec<u8>, context: &EncodedContext, tags: &[u8]) -> u32 
         append_own(out, walk)
     };
     // Each member ends with a comma; the last one gives way to the end of the object.
-    out.pop();
-    out.extend_from_slice(b"}}\n");
+    if out.pop() == Some(b',') {
+        out.extend_from_slice(b"}}\n");
+    } else {
+        // Not even the first tag of a damaged frame could be read.
+        out.truncate(start);
+        out.extend_from_slice(b"}\n");
+    }
     nonfinite
 }
 
@@ -270,6 +278,25 @@ mod tests {
             let value: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert!(value["tags"]["truncated_bytes"].as_u64().unwrap() > 0);
         }
+    }
+
+    #[test]
+    fn tags_that_cannot_be_read_leave_a_whole_line() {
+        let (line, _) = line(&context(), 4096, b"m", b"\xFF");
+        assert!(line.ends_with("\"repetition\":1}\n"), "{line}");
+    }
+
+    #[test]
+    fn a_mark_that_lies_is_no_overflow() {
+        let context = EncodedContext::new(&context());
+        let tags = truncated_tag(u64::MAX);
+        let message = [b'x'; 2000];
+        let flags = FLAG_TRUNCATED;
+        let source = Source { ns: 1, level: Level::Info, flags, message: &message, tags: &tags };
+        let mut line = Vec::new();
+        assert!(Encoder::new(1024).append(&mut line, &context, source).truncated);
+        let line = String::from_utf8(line).unwrap();
+        assert!(line.ends_with("\"truncated_bytes\":18446744073709551615}}\n"), "{line}");
     }
 
     #[test]

@@ -60,7 +60,9 @@ impl Mapping {
         return self.watch.control(offset);
         #[cfg(not(all(test, loom)))]
         // SAFETY: aligned and inside, checked above; `Control` consists of atomics only.
-        unsafe { self.start.add(offset).cast::<super::queue::Control>().as_ref() }
+        unsafe {
+            self.start.add(offset).cast::<super::queue::Control>().as_ref()
+        }
     }
 
     /// A range, for the ring protocol. `offset` is a multiple of 8.

@@ -216,7 +216,9 @@ pub(super) mod modelled {
             let mut words = self.words.lock().unwrap();
             let first = start.as_ptr().addr() + place;
             for word in first / 8..(first + len).div_ceil(8) {
-                touch(words.entry(word).or_insert_with(|| Box::new(loom::cell::UnsafeCell::new(()))));
+                touch(
+                    words.entry(word).or_insert_with(|| Box::new(loom::cell::UnsafeCell::new(()))),
+                );
             }
         }
     }
