@@ -16,5 +16,5 @@ pub(crate) use lock::try_lock;
 pub(crate) use log::{LogFile, Rotation};
 pub(crate) use note::open_nofollow as open_ring_file;
 pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
 pub(crate) use state::State;

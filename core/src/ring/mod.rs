@@ -14,7 +14,7 @@ mod sync;
 
 pub(crate) use file::{Counter, FileId, RingFile};
 pub(crate) use header::{Birth, Layout};
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
 pub(crate) use queue::Producer;
 pub(crate) use queue::{Fill, Position, Ring, Step};
 pub(crate) use rings::{Refused, Rings};

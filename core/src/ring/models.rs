@@ -23,6 +23,7 @@ fn model(switches: usize, run: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(switches);
     // The models of threads that come and go have more orders than anybody can wait for.
+    builder.checkpoint_interval = 200;
     builder.max_duration = Some(Duration::from_secs(12));
     builder.check(run);
 }
