@@ -214,7 +214,7 @@ pub fn config(data: &[u8]) {
             let suffix = ["toml", "json", "yaml"][usize::try_from(kind).unwrap() % 3];
             let path = folder().join(format!("lb.{suffix}"));
             std::fs::write(&path, feed.0).unwrap();
-            (format!("{{\"config\":{path:?}}}").into_bytes(), Vec::new())
+            (serde_json::json!({ "config": path }).to_string().into_bytes(), Vec::new())
         }
     };
     // A path of the fuzzer's choice could be a device without an end.

@@ -55,6 +55,7 @@ fn sound(checked: bool) -> Vec<u8> {
         log_path: Path::new("/x/a.jsonl"),
         clock: Clock::Realtime,
         max_record_bytes: 1024,
+        rotation: crate::file::Rotation::default(),
     };
     let layout = Layout::new(PAGE as u64, 2 * PAGE as u64);
     let rings = RingFile::create(&path, layout, &birth, checked).unwrap();
@@ -79,7 +80,7 @@ fn sound(checked: bool) -> Vec<u8> {
 }
 
 /// Damages a sound file as `feed` says.
-fn damage(image: &mut Vec<u8>, feed: &mut Feed<'_>) {
+fn damage(image: &mut [u8], feed: &mut Feed<'_>) {
     let parts = [0, PAGE, 2 * PAGE, 2 * PAGE + 384, 3 * PAGE, 3 * PAGE + 65_536, 4 * PAGE + 65_536];
     while !feed.0.is_empty() {
         let how = feed.number(1);
@@ -120,7 +121,7 @@ pub fn ring_file(data: &[u8]) {
         let sum = crc32fast::hash(&image[..PAGE - 4]);
         image[PAGE - 4..PAGE].copy_from_slice(&sum.to_le_bytes());
     }
-    if how & 28 == 28 {
+    if how & 0x1C == 0x1C {
         image.truncate(usize::try_from(how >> 5).unwrap() * 13_000);
     }
     let path = folder().join("rings");

@@ -199,6 +199,7 @@ fn rings(count: u64) -> Arc<Rings> {
         log_path: Path::new("/x.jsonl"),
         clock: Clock::Realtime,
         max_record_bytes: 1024,
+        rotation: crate::file::Rotation::default(),
     };
     Rings::new(RingFile::in_memory(Layout::new(4096, 4096 * count), &birth).unwrap())
 }
