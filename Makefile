@@ -77,10 +77,6 @@ check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BU
 check: | toolchain ## formatting, linters, types, licences; every warning is an error
 	@tools/suites.sh check
 
-.PHONY: prove
-prove: | toolchain ## the queue: loom, miri, sanitizers, fuzzing; takes minutes, most of it needs nightly
-	@tools/prove.sh
-
 .PHONY: bench
 bench: build $(BUILD)/bin/target $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
 	@benches/run.sh $(BENCH)

@@ -2,18 +2,13 @@
 //! may see, that the memory model allows. `RUSTFLAGS='--cfg loom' cargo test --release loom_`.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use loom::thread;
 
-use super::super::file::RingFile;
-use super::super::header::{Birth, Layout};
 use super::super::mapping::Mapping;
-use super::super::rings::{Refused, Rings};
 use super::*;
-use crate::clock::Clock;
 
 const CAPACITY: usize = 64;
 const DATA: usize = 1024;
@@ -22,7 +17,7 @@ const DATA: usize = 1024;
 fn model(switches: usize, run: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(switches);
-    // The models of threads that come and go have more orders than anybody can wait for.
+    // Far more than they need.
     builder.checkpoint_interval = 200;
     builder.max_duration = Some(Duration::from_secs(12));
     builder.check(run);
@@ -189,74 +184,5 @@ fn loom_a_position_is_void_before_it_changes() {
             assert_eq!(control.pending_head.load(Ordering::Relaxed), 16);
         }
         preparing.join().unwrap();
-    });
-}
-
-fn rings(count: u64) -> Arc<Rings> {
-    let birth = Birth {
-        id: 1,
-        boot_id: [0; 16],
-        log_path: Path::new("/x.jsonl"),
-        clock: Clock::Realtime,
-        max_record_bytes: 1024,
-        rotation: crate::file::Rotation::default(),
-    };
-    Rings::new(RingFile::in_memory(Layout::new(4096, 4096 * count), &birth).unwrap())
-}
-
-fn pushed(rings: &Rings) -> Vec<u64> {
-    rings.file().used().map(|ring| ring.control.records().1).collect()
-}
-
-/// Walks all that was published, and adds up the frames' marks.
-fn sum(rings: &Rings) -> u64 {
-    let mut sum = 0;
-    for ring in rings.file().used() {
-        let mut at = ring.control.head();
-        while let Step::Frame(bytes, next) = ring.step(at, ring.control.tail()) {
-            sum += u64::from(bytes[4]);
-            at = next;
-        }
-    }
-    sum
-}
-
-#[test]
-fn loom_a_ring_goes_from_a_thread_that_ended_to_another() {
-    model(1, || {
-        let rings = rings(2);
-        let theirs = rings.clone();
-        let first = thread::spawn(move || theirs.push(&Same(16, 1)).map(|_| ()).unwrap());
-        rings.push(&Same(16, 2)).unwrap();
-        first.join().unwrap();
-        // Both in the ring that was handed over, or one of them in the shared one.
-        assert!([vec![0, 2], vec![1, 1]].contains(&pushed(&rings)), "{:?}", pushed(&rings));
-        assert_eq!(sum(&rings), 3);
-    });
-}
-
-#[test]
-fn loom_threads_without_a_ring_share_one() {
-    model(1, || {
-        let rings = rings(1);
-        let theirs = rings.clone();
-        let other = thread::spawn(move || theirs.push(&Same(16, 1)).map(|_| ()).unwrap());
-        rings.push(&Same(16, 2)).unwrap();
-        other.join().unwrap();
-        assert_eq!((pushed(&rings), sum(&rings)), (vec![2], 3));
-    });
-}
-
-/// When `close` has returned, nothing is pushed any more, and what was pushed is seen.
-#[test]
-fn loom_nothing_is_pushed_after_close() {
-    model(1, || {
-        let rings = rings(2);
-        let theirs = rings.clone();
-        let pushing = thread::spawn(move || u64::from(theirs.push(&Same(16, 1)).is_ok()));
-        assert!(rings.close(Instant::now() + Duration::from_secs(3600)));
-        let seen: u64 = pushed(&rings).iter().sum();
-        assert_eq!(pushing.join().unwrap(), seen);
-        assert_eq!(rings.push(&Same(16, 3)), Err(Refused::Closed));
     });
 }
