@@ -130,12 +130,7 @@ impl Core {
     /// One consistent snapshot.
     pub(crate) fn stats(&self) -> Stats {
         let file = self.intake.rings.file();
-        let (mut written, mut accepted) = (0, 0);
-        for ring in file.used() {
-            let (out, published) = ring.control.records();
-            written += out;
-            accepted += published;
-        }
+        let (written, accepted) = file.records();
         let [recovered, damaged, write_errors, rotations, file_bytes] =
             self.intake.signals.counts();
         let dropped = file.counted(Counter::Dropped);

@@ -35,12 +35,7 @@ pub fn living(log: &Path) -> Result<Vec<Living>> {
     for id in noted(log)? {
         // A note that vanished meanwhile has told us all: its process has ended.
         let Ok(rings) = open_noted(log, id) else { continue };
-        let (mut written, mut accepted) = (0, 0);
-        for ring in rings.used() {
-            let (out, published) = ring.control.records();
-            written += out;
-            accepted += published;
-        }
+        let (written, accepted) = rings.records();
         found.push(Living {
             pid: rings.pid(),
             written,

@@ -217,6 +217,12 @@ impl RingFile {
         (0..self.rings_used()).map(|index| self.ring(index))
     }
 
+    /// Records taken and records published, over all rings; the second is never smaller.
+    pub(crate) fn records(&self) -> (u64, u64) {
+        let each = self.used().map(|ring| ring.control.records());
+        each.fold((0, 0), |sum, ring| (sum.0 + ring.0, sum.1 + ring.1))
+    }
+
     /// Notes in each ring where it will stand when append `number` is in the file. Rings that
     /// are not named keep their place.
     pub(crate) fn prepare(&self, number: u64, positions: &[(usize, Position)]) {
