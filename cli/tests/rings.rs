@@ -31,7 +31,7 @@ fn program() {
         let tags: &[(&[u8], TagValue<'_>)] = &[(b"number", TagValue::Unsigned(number))];
         let message = filler.as_bytes();
         let record = Record { context: 0, level: Level::Info, timestamp_ns: None, message, tags };
-        logger.log(&record).is_ok()
+        logger.log(record).is_ok()
     };
     let accepted = (1..=RECORDS).filter(|number| offer(*number)).count();
     if accepted as u64 != RECORDS {

@@ -1,8 +1,9 @@
 //! The way in: from a call to a frame in the calling thread's ring.
 //!
 //! In the steady state nothing here allocates, takes a lock or makes a system call, and all of it
-//! is one straight line of code: what it calls must not become calls.
-#![allow(clippy::inline_always)]
+//! is one straight line of code: what it calls must not become calls, and what the slow ways need is
+//! handed on to them by value, so that on the straight way it stays in registers.
+#![allow(clippy::inline_always, clippy::needless_pass_by_value)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,7 @@ use crate::writer::Signals;
 
 /// A record as a caller has it. Everything is borrowed for the call.
 #[derive(Clone, Copy)]
-pub struct Record<'a, T: ?Sized> {
+pub struct Record<'a, T> {
     /// Id of the context, 0 for the logger's own.
     pub context: u32,
     /// Severity.
@@ -32,18 +33,18 @@ pub struct Record<'a, T: ?Sized> {
     /// Any bytes.
     pub message: &'a [u8],
     /// Tags; of equal keys the last wins.
-    pub tags: &'a T,
+    pub tags: T,
 }
 
-/// Tags as a caller has them.
-pub trait TagList {
+/// Tags as a caller has them: a reference to them, cheap to copy.
+pub trait TagList: Copy {
     /// Calls `each` with every tag, in order, until it says false.
     fn visit(&self, each: &mut dyn FnMut(&[u8], TagValue<'_>) -> bool);
 }
 
-impl TagList for [(&[u8], TagValue<'_>)] {
+impl TagList for &[(&[u8], TagValue<'_>)] {
     fn visit(&self, each: &mut dyn FnMut(&[u8], TagValue<'_>) -> bool) {
-        for (key, value) in self {
+        for (key, value) in *self {
             if !each(key, *value) {
                 return;
             }
@@ -109,8 +110,8 @@ impl Intake {
     /// # Errors
     /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
     /// [`Error::Closed`] is not.
-    #[inline]
-    pub(crate) fn log<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
+    #[inline(always)]
+    pub(crate) fn log<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
         if record.level < self.min_level {
             return Ok(());
         }
@@ -121,7 +122,8 @@ impl Intake {
     }
 
     #[cold]
-    fn log_inlined<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
+    #[inline(never)]
+    fn log_inlined<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
         match self.contexts.inlined(record.context) {
             Some(context) => self.log_with(record, &context),
             None => Err(self.reject(unknown_context(record.context))),
@@ -129,32 +131,33 @@ impl Intake {
     }
 
     #[inline(always)]
-    fn log_with<T: TagList + ?Sized>(&self, record: &Record<'_, T>, inlined: &[u8]) -> Result<()> {
+    fn log_with<T: TagList>(&self, record: Record<'_, T>, inlined: &[u8]) -> Result<()> {
         let mut tags_len = 0;
         record.tags.visit(&mut |key, value| {
             tags_len += tag_size(key, value);
             true
         });
-        let head = self.head(record.context, record.level, record.timestamp_ns);
-        let tags = Given(record.tags);
-        let frame =
-            Draft { head, message: record.message, tags_len, tags, inlined, checked: self.checked };
-        if frame.size() > self.max_frame || record.message.len() > self.max_record_bytes {
-            return self.log_cut(&frame);
-        }
-        self.offer(&frame)
+        self.offer(Draft {
+            head: self.head(record.context, record.level, record.timestamp_ns),
+            message: record.message,
+            tags_len,
+            tags: Given(record.tags),
+            inlined,
+            checked: self.checked,
+        })
     }
 
     /// A record that is too large for a frame, made smaller. Allocates; such records are rare.
     #[cold]
-    fn log_cut<T: TagBytes>(&self, frame: &Draft<'_, T>) -> Result<()> {
+    #[inline(never)]
+    fn offer_cut<T: TagBytes>(&self, frame: Draft<'_, T>) -> Result<()> {
         let mut tags = vec![0; frame.tags_len];
         frame.tags.write(&mut tags);
         let fixed = frame_size(0, 0, frame.inlined.len()) + 8;
         let limit = self.max_frame.saturating_sub(fixed).min(self.max_record_bytes);
         let small = cut(frame.message, Tags::new(&tags), limit);
         let head = Head { flags: frame.head.flags | FLAG_TRUNCATED, ..frame.head };
-        self.offer(&Draft {
+        self.push(Draft {
             head,
             message: small.message,
             tags_len: small.tags.len(),
@@ -172,52 +175,80 @@ impl Intake {
         }
     }
 
+    /// Pushes a frame, cut where it is too large.
+    #[inline(always)]
+    fn offer<T: TagBytes>(&self, frame: Draft<'_, T>) -> Result<()> {
+        if frame.size() > self.max_frame || frame.message.len() > self.max_record_bytes {
+            return self.offer_cut(frame);
+        }
+        self.push(frame)
+    }
+
     /// Pushes a frame, waiting for room where the configuration says so.
     #[inline(always)]
-    fn offer(&self, frame: &impl Fill) -> Result<()> {
-        match self.rings.push(frame) {
-            Ok(false) => Ok(()),
-            Ok(true) => {
-                self.signals.wake();
+    fn push<T: TagBytes>(&self, frame: Draft<'_, T>) -> Result<()> {
+        match self.rings.push_again(&frame) {
+            Some(half_full) => {
+                self.pushed(half_full);
                 Ok(())
             }
-            Err(refused) => self.offer_again(refused, frame),
+            None => self.push_slowly(frame),
+        }
+    }
+
+    #[inline]
+    fn pushed(&self, half_full: bool) {
+        if half_full {
+            self.signals.wake();
         }
     }
 
     #[cold]
-    fn offer_again(&self, refused: Refused, frame: &impl Fill) -> Result<()> {
-        match refused {
-            Refused::Closed => Err(Error::Closed),
-            Refused::Nested => {
+    #[inline(never)]
+    fn push_slowly<T: TagBytes>(&self, frame: Draft<'_, T>) -> Result<()> {
+        let mut pushed = self.rings.push(&frame);
+        if pushed == Err(Refused::Full) && self.may_wait() {
+            pushed = self.push_when_there_is_room(&frame);
+        }
+        match pushed {
+            Ok(half_full) => {
+                self.pushed(half_full);
+                Ok(())
+            }
+            Err(Refused::Closed) => Err(Error::Closed),
+            Err(Refused::Nested) => {
                 self.count(Counter::Rejected, 1);
                 Err(Error::Nested)
             }
-            Refused::Full => self.offer_when_there_is_room(frame),
+            Err(Refused::Full) => {
+                self.signals.wake();
+                self.count(Counter::Dropped, 1);
+                Err(Error::Dropped)
+            }
         }
     }
 
-    fn offer_when_there_is_room(&self, frame: &impl Fill) -> Result<()> {
-        let appends = self.signals.appends();
-        let stalled = self.stalled_at.load(Ordering::Relaxed) == appends + 1;
-        if self.on_full == OnFull::Wait && !stalled {
-            let deadline = Instant::now() + self.full_timeout;
-            let mut pause = Duration::from_micros(20);
-            while Instant::now() < deadline {
-                self.signals.wake();
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(1));
-                match self.rings.push(frame) {
-                    Ok(_) => return Ok(()),
-                    Err(Refused::Full) => {}
-                    Err(refused) => return self.offer_again(refused, frame),
-                }
+    /// Whether a caller may wait for room: not where others have waited in vain since the writer
+    /// last moved.
+    fn may_wait(&self) -> bool {
+        let stalled = self.stalled_at.load(Ordering::Relaxed) == self.signals.appends() + 1;
+        self.on_full == OnFull::Wait && !stalled
+    }
+
+    fn push_when_there_is_room(&self, frame: &impl Fill) -> std::result::Result<bool, Refused> {
+        let deadline = Instant::now() + self.full_timeout;
+        let mut pause = Duration::from_micros(20);
+        while Instant::now() < deadline {
+            self.signals.wake();
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(1));
+            let pushed = self.rings.push(frame);
+            if pushed != Err(Refused::Full) {
+                return pushed;
             }
-            self.stalled_at.store(self.signals.appends() + 1, Ordering::Relaxed);
         }
-        self.signals.wake();
-        self.count(Counter::Dropped, 1);
-        Err(Error::Dropped)
+        self.stalled_at.store(self.signals.appends() + 1, Ordering::Relaxed);
+        Err(Refused::Full)
     }
 
     /// Logs the entries of a batch, in order (see `frame.rs` for its form). An entry that cannot
@@ -273,18 +304,14 @@ impl Intake {
     #[inline]
     fn push_entry_with(&self, entry: &Entry<'_>, inlined: &[u8]) -> Result<()> {
         let head = self.head(entry.context, entry.level, entry.timestamp_ns);
-        let frame = Draft {
+        self.offer(Draft {
             head,
             message: entry.message,
             tags_len: entry.tags.len(),
             tags: Encoded(entry.tags),
             inlined,
             checked: self.checked,
-        };
-        if frame.size() > self.max_frame || entry.message.len() > self.max_record_bytes {
-            return self.log_cut(&frame);
-        }
-        self.offer(&frame)
+        })
     }
 
     /// Counts a record as rejected, and says why.
@@ -306,9 +333,9 @@ trait TagBytes {
 }
 
 /// Tags that a caller gave.
-struct Given<'a, T: ?Sized>(&'a T);
+struct Given<T>(T);
 
-impl<T: TagList + ?Sized> TagBytes for Given<'_, T> {
+impl<T: TagList> TagBytes for Given<T> {
     #[inline]
     fn write(&self, mut out: &mut [u8]) {
         self.0.visit(&mut |key, value| {

@@ -139,8 +139,9 @@ impl Logger {
     /// # Errors
     /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
     /// [`Error::Closed`] is not, nor is what [`Logger::with`] fails with in a forked child.
-    #[inline]
-    pub fn log<T: TagList + ?Sized>(&self, record: &Record<'_, T>) -> Result<()> {
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // The way of each record.
+    pub fn log<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
         self.core()?.intake.log(record)
     }
 

@@ -60,7 +60,7 @@ fn say_to(logger: &Logger, message: &[u8]) -> Result<()> {
 
 fn tagged(logger: &Logger, message: &[u8], tags: &[(&[u8], TagValue<'_>)]) -> Result<()> {
     let record = Record { context: 0, level: Level::Info, timestamp_ns: None, message, tags };
-    logger.log(&record)
+    logger.log(record)
 }
 
 fn balanced(stats: &Stats) -> bool {
@@ -298,9 +298,10 @@ fn many_contexts_overflow_into_frames() {
         let json = json!({"repetition": number, "logger": "l".repeat(100)}).to_string();
         let context = logger.context(json.as_bytes()).unwrap();
         assert_eq!(context, logger.context(json.as_bytes()).unwrap());
-        let record: Record<'_, [(&[u8], TagValue<'_>)]> =
-            Record { context, level: Level::Error, timestamp_ns: None, message: b"", tags: &[] };
-        logger.log(&record).unwrap();
+        let tags: &[(&[u8], TagValue<'_>)] = &[];
+        let record =
+            Record { context, level: Level::Error, timestamp_ns: None, message: b"", tags };
+        logger.log(record).unwrap();
     }
     logger.close(SOON).unwrap();
     let lines = home.lines();

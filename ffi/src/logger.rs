@@ -161,12 +161,12 @@ pub unsafe extern "C" fn lb_logger_log(
         let record = record.ok_or_else(|| reject("the record is NULL"))?;
         // SAFETY: the caller's promise.
         let checked = unsafe { record.check() }.map_err(reject)?;
-        handle.logger.log(&Record {
+        handle.logger.log(Record {
             context: record.context,
             level: checked.level,
             timestamp_ns: (record.timestamp_ns != 0).then_some(record.timestamp_ns),
             message: checked.message,
-            tags: &checked.tags,
+            tags: checked.tags,
         })
     };
     // SAFETY: the caller's promise.

@@ -131,6 +131,7 @@ impl lb_record {
 const MAX_TAGS: usize = 1 << 24;
 
 /// Tags of a [`Checked`] record.
+#[derive(Clone, Copy)]
 pub(crate) struct Tags<'a>(&'a [lb_tag]);
 
 impl TagList for Tags<'_> {

@@ -135,17 +135,16 @@ impl Rings {
         &self.file
     }
 
-    /// Publishes a frame in the calling thread's ring. Returns whether that is more than half
-    /// full.
+    /// Publishes a frame in the ring that the calling thread last pushed into. Returns whether
+    /// that is more than half full; `None` where [`Rings::push`] has to be asked.
     #[inline(always)]
-    pub(crate) fn push(&self, frame: &impl Fill) -> Result<bool, Refused> {
+    pub(crate) fn push_again(&self, frame: &impl Fill) -> Option<bool> {
         let last = LAST.with(Cell::get);
-        if last.owner == self.owner {
-            // SAFETY: the slot is one of ours, which live as long as `self`.
-            self.push_into(unsafe { &*last.slot }, frame)
-        } else {
-            self.push_slowly(frame)
+        if last.owner != self.owner {
+            return None;
         }
+        // SAFETY: the slot is one of ours, which live as long as `self`.
+        self.push_into(unsafe { &*last.slot }, frame).ok()
     }
 
     #[inline(always)]
@@ -167,8 +166,9 @@ impl Rings {
         pushed.map_err(|Full| Refused::Full)
     }
 
-    #[cold]
-    fn push_slowly(&self, frame: &impl Fill) -> Result<bool, Refused> {
+    /// Publishes a frame in a ring of the calling thread's, which is leased where it has none, or
+    /// in the shared one. Returns whether that is more than half full.
+    pub(crate) fn push(&self, frame: &impl Fill) -> Result<bool, Refused> {
         if ENTERING.with(|entering| entering.replace(true)) {
             return Err(Refused::Nested);
         }
@@ -178,9 +178,10 @@ impl Rings {
             LAST.with(|last| last.set(Last { owner: self.owner, slot }));
             self.push_into(slot, frame)
         } else {
-            self.file.count(Counter::Shared, 1);
             let _turn = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-            self.push_into(&self.slots[SHARED], frame)
+            let pushed = self.push_into(&self.slots[SHARED], frame)?;
+            self.file.count(Counter::Shared, 1);
+            Ok(pushed)
         }
     }
 
