@@ -271,6 +271,18 @@ pub fn rings_note(log: &Path, id: u64) -> PathBuf {
     side_file(log, &format!("{id:016x}.rings"))
 }
 
+/// The offset file `.{stem}.{16 hex}.offset` of a log file: how far one Loki has it.
+#[must_use]
+pub fn offset(log: &Path, id: u64) -> PathBuf {
+    side_file(log, &format!("{id:016x}.offset"))
+}
+
+/// The lock `.{stem}.shipper` of the process that ships a log file.
+#[must_use]
+pub fn shipper_lock(log: &Path) -> PathBuf {
+    side_file(log, "shipper")
+}
+
 /// The rotated segment `{stem}.{seq:06}.jsonl` of a log file.
 #[must_use]
 pub fn segment(log: &Path, seq: u64) -> PathBuf {
@@ -326,7 +338,18 @@ pub fn parse_quarantine(name: &str) -> Option<&str> {
 /// Stem and id of a rings note: `.{stem}.{16 hex}.rings`.
 #[must_use]
 pub fn parse_rings_note(name: &str) -> Option<(&str, u64)> {
-    let (stem, digits) = name.strip_prefix('.')?.strip_suffix(".rings")?.rsplit_once('.')?;
+    parse_numbered(name, ".rings")
+}
+
+/// Stem and id of an offset file: `.{stem}.{16 hex}.offset`.
+#[must_use]
+pub fn parse_offset(name: &str) -> Option<(&str, u64)> {
+    parse_numbered(name, ".offset")
+}
+
+/// Stem and id of `.{stem}.{16 hex}{suffix}`.
+fn parse_numbered<'n>(name: &'n str, suffix: &str) -> Option<(&'n str, u64)> {
+    let (stem, digits) = name.strip_prefix('.')?.strip_suffix(suffix)?.rsplit_once('.')?;
     let id = u64::from_str_radix(digits, 16).ok()?;
     (!stem.is_empty() && digits.len() == 16 && is_hex(digits)).then_some((stem, id))
 }

@@ -46,3 +46,25 @@ pub struct Stats {
     /// Where the rings are.
     pub rings_in: RingsIn,
 }
+
+/// One consistent snapshot of what became of the lines of one log, for one Loki:
+/// `lines = acknowledged + below_level + pending + quarantined`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Delivery {
+    /// Lines of all files of the log that have been seen.
+    pub lines: u64,
+    /// Lines that Loki has acknowledged, or was seen to hold.
+    pub acknowledged: u64,
+    /// Lines below the lowest level that is shipped.
+    pub below_level: u64,
+    /// Lines that are still to be shipped, parked ones included.
+    pub pending: u64,
+    /// The pending lines that Loki refuses for now.
+    pub parked: u64,
+    /// Lines that Loki will never take, or that are no records; they lie in the quarantine.
+    pub quarantined: u64,
+    /// Lines that were sent again without knowing whether Loki had them.
+    pub replayed: u64,
+    /// Lines that were pending in segments that somebody deleted.
+    pub missing: u64,
+}

@@ -177,6 +177,11 @@ impl Locked<'_> {
         self.state.committed
     }
 
+    /// Device and inode of the current file, and its committed bytes.
+    pub(crate) fn current(&self) -> (FileId, u64) {
+        (self.state.log, self.state.committed)
+    }
+
     fn save(&self) -> io::Result<()> {
         self.state.write(self.held.file())
     }

@@ -10,11 +10,10 @@ mod state;
 mod tail;
 
 pub(crate) use block::Block;
-#[cfg(test)]
-pub(crate) use lock::LockFile;
-pub(crate) use lock::try_lock;
-pub(crate) use log::{LogFile, Rotation};
+pub(crate) use lock::{LockError, LockFile, id_of, try_lock};
+pub(crate) use log::{Locked, LogFile, Rotation};
 pub(crate) use note::open_nofollow as open_ring_file;
 pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
 #[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
 pub(crate) use state::State;
+pub(crate) use tail::whole_lines;

@@ -1,0 +1,235 @@
+//! What follows from an answer: decisions without I/O, clock or chance of their own.
+
+use std::time::Duration;
+
+use super::answer::{Answer, Reason, Refusal, Rest};
+use super::batch::Batch;
+use super::offset::Why;
+use super::query::LookUpError;
+
+/// How long Loki may take to show what it has taken.
+pub(crate) const LOOK_UP_DELAY: Duration = Duration::from_secs(2);
+/// The longest pause between two tries, and the one in a hold.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// The first pause of a parked line, and the longest.
+const FIRST_PARKING: Duration = Duration::from_secs(10);
+const LONGEST_PARKING: Duration = Duration::from_mins(5);
+/// How long a limit that Loki made known is believed: somebody may change it.
+const LIMITS_FOR_NS: i64 = 60_000_000_000;
+
+/// How tries follow each other.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Backoff {
+    /// The pause after the first failure.
+    pub(crate) base: Duration,
+    /// What it is multiplied with at each further one.
+    pub(crate) factor: f64,
+    /// After so many failures in a row, the longest pause.
+    pub(crate) max_retries: Option<u64>,
+}
+
+impl Backoff {
+    /// The pause behind the `failures`-th failure in a row, for a random number in `0..1`: anything
+    /// up to the full pause, so that many clients do not come at once.
+    pub(crate) fn pause(&self, failures: u64, random: f64) -> Duration {
+        if self.gives_up(failures) {
+            return LONGEST_PAUSE;
+        }
+        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.base.as_secs_f64() * self.factor.powi(exponent);
+        // `min` also turns what is not a number into the limit.
+        let limited = seconds.min(LONGEST_PAUSE.as_secs_f64()) * random;
+        Duration::try_from_secs_f64(limited).unwrap_or(LONGEST_PAUSE)
+    }
+
+    /// Whether this is beyond `max_retries`.
+    pub(crate) fn gives_up(&self, failures: u64) -> bool {
+        self.max_retries.is_some_and(|most| failures > most)
+    }
+}
+
+/// What to do with a batch that was pushed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Next {
+    /// All of it is acknowledged.
+    Acknowledged,
+    /// Send it again after a pause.
+    Again { why: String },
+    /// It may be stored: look it up after a pause, and send what is missing.
+    LookUp { why: String },
+    /// Send its halves; a single line goes into the quarantine.
+    Split { why: String },
+    /// Its lines have different fates.
+    Sorted(Fates),
+    /// Wait until somebody mends it.
+    Hold { why: String },
+}
+
+/// The fates of a refused batch's lines, by their indices.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Fates {
+    pub(crate) acknowledged: Vec<usize>,
+    pub(crate) quarantined: Vec<(usize, String)>,
+    pub(crate) parked: Vec<(usize, Why, String)>,
+    /// Surely not stored: to be sent again, after a pause where Loki asked for it.
+    pub(crate) again: Vec<usize>,
+    pub(crate) pause: Option<String>,
+    /// May be stored.
+    pub(crate) look_up: Vec<usize>,
+    /// What Loki said of all.
+    pub(crate) why: String,
+}
+
+/// Decides what follows from an answer.
+pub(crate) fn after(answer: Answer, batch: &Batch) -> Next {
+    match answer {
+        Answer::Stored => Next::Acknowledged,
+        Answer::NotStored { why } => Next::Again { why },
+        Answer::Unknown { why } => Next::LookUp { why },
+        Answer::TooLarge { why } => Next::Split { why },
+        Answer::Hold { why } => Next::Hold { why },
+        Answer::Refused(refusal) => sort(&refusal, batch),
+    }
+}
+
+fn sort(refusal: &Refusal, batch: &Batch) -> Next {
+    let (named, rest) = refusal.refused(batch.lines().map(|(ns, text)| (ns, text.len())));
+    if named.is_empty() && rest == Rest::NotStored {
+        return Next::Split { why: refusal.why.clone() };
+    }
+    let mut fates = Fates { why: refusal.why.clone(), ..Fates::default() };
+    let mut is_named = vec![false; batch.len()];
+    for line in named {
+        // An index beyond the batch, or one named twice, is nobody's line.
+        if is_named.get(line.index).is_none_or(|named| *named) {
+            continue;
+        }
+        is_named[line.index] = true;
+        match line.reason {
+            Reason::TooOld | Reason::TooLong | Reason::Content => {
+                fates.quarantined.push((line.index, line.why));
+            }
+            Reason::TooFarAhead => fates.parked.push((line.index, Why::TooFarAhead, line.why)),
+            Reason::TooFarBehind => fates.parked.push((line.index, Why::TooFarBehind, line.why)),
+            Reason::RateLimited => {
+                fates.again.push(line.index);
+                fates.pause = Some(line.why);
+            }
+        }
+    }
+    let others = (0..batch.len()).filter(|index| !is_named[*index]);
+    match rest {
+        Rest::Stored => fates.acknowledged.extend(others),
+        Rest::Unknown => fates.look_up.extend(others),
+        Rest::NotStored => fates.again.extend(others),
+    }
+    fates.again.sort_unstable();
+    Next::Sorted(fates)
+}
+
+/// What to do with a batch that was looked up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Seen {
+    /// Lines at these indices are held by Loki; send the others.
+    Held(Vec<usize>),
+    /// Nothing of a batch that was refused without a name is there: send its halves.
+    Split,
+    /// It cannot be known: send it again, and count it.
+    Blind { why: String },
+    /// Ask again after a pause.
+    Again { why: String },
+}
+
+/// Decides what follows from a look-up of `lines` lines, of which `held` are there. `refused`: the
+/// batch was refused without naming a line.
+pub(crate) fn after_look_up(
+    held: Result<Vec<usize>, LookUpError>,
+    refused: bool,
+) -> Seen {
+    match held {
+        Ok(held) if held.is_empty() && refused => Seen::Split,
+        Ok(held) => Seen::Held(held),
+        Err(LookUpError::Refused { why }) => Seen::Blind { why },
+        Err(LookUpError::Failed { why }) => Seen::Again { why },
+    }
+}
+
+/// Limits that Loki made known by refusing lines; what is beyond them is not sent.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Limits {
+    /// The newest line that was too old, the shortest that was too long, the least that was too far
+    /// ahead (nanoseconds), each with what Loki said and when.
+    too_old: Option<Known>,
+    too_long: Option<Known>,
+    too_far_ahead: Option<Known>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    limit: i64,
+    why: String,
+    at_ns: i64,
+}
+
+/// What is known of a line before it is sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Beyond {
+    Never { why: String },
+    NotYet { why: String },
+}
+
+impl Limits {
+    /// Learns from the fates of a batch's lines.
+    pub(crate) fn learn(&mut self, answer: &Answer, batch: &Batch, now_ns: i64) {
+        let Answer::Refused(refusal) = answer else { return };
+        let lines: Vec<(i64, usize)> = batch.lines().map(|(ns, text)| (ns, text.len())).collect();
+        for line in refusal.refused(lines.iter().copied()).0 {
+            let Some(&(ns, len)) = lines.get(line.index) else { continue };
+            let len = i64::try_from(len).unwrap_or(i64::MAX);
+            let (known, limit, up) = match line.reason {
+                Reason::TooOld => (&mut self.too_old, ns, true),
+                Reason::TooLong => (&mut self.too_long, len, false),
+                Reason::TooFarAhead => (&mut self.too_far_ahead, ns.saturating_sub(now_ns), false),
+                Reason::Content | Reason::TooFarBehind | Reason::RateLimited => continue,
+            };
+            let wider = known.as_ref().is_some_and(|known| {
+                let within = if up { limit <= known.limit } else { limit >= known.limit };
+                within && known.holds(now_ns)
+            });
+            if !wider {
+                *known = Some(Known { limit, why: line.why, at_ns: now_ns });
+            }
+        }
+    }
+
+    /// Whether Loki would refuse a line, and for how long.
+    pub(crate) fn check(&self, ns: i64, len: usize, now_ns: i64) -> Option<Beyond> {
+        let len = i64::try_from(len).unwrap_or(i64::MAX);
+        let known = |known: &Option<Known>| known.clone().filter(|known| known.holds(now_ns));
+        let old = known(&self.too_old).filter(|known| ns <= known.limit);
+        let long = known(&self.too_long).filter(|known| len >= known.limit);
+        if let Some(Known { why, .. }) = old.or(long) {
+            return Some(Beyond::Never { why });
+        }
+        let ahead = known(&self.too_far_ahead);
+        ahead
+            .filter(|known| ns.saturating_sub(now_ns) >= known.limit)
+            .map(|known| Beyond::NotYet { why: known.why })
+    }
+}
+
+impl Known {
+    fn holds(&self, now_ns: i64) -> bool {
+        now_ns.saturating_sub(self.at_ns) < LIMITS_FOR_NS
+    }
+}
+
+/// When a parked line is tried for the next time, nanoseconds since 1970.
+pub(crate) fn next_try_ns(tries: u32, now_ns: i64) -> i64 {
+    let pause = FIRST_PARKING.saturating_mul(1 << tries.min(8)).min(LONGEST_PARKING);
+    now_ns.saturating_add(i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -1,0 +1,178 @@
+//! Lines that Loki will never take: `{stem}.quarantined.jsonl` beside the log.
+//!
+//! An entry is on the disk before the offset passes its line. Who finds one whose line the offset
+//! has not passed (a crash between the two) takes it as it is, so that no line is there twice.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::identity::LineHash;
+use crate::encode::append_timestamp;
+use crate::file::whole_lines;
+use crate::names;
+
+/// One entry, as it is written.
+#[derive(Serialize)]
+struct Written<'e> {
+    timestamp: String,
+    target: LineHash,
+    segment: &'e str,
+    first: LineHash,
+    position: u64,
+    bytes: u64,
+    reason: &'e str,
+    line: std::borrow::Cow<'e, str>,
+}
+
+/// What of an entry says which line it holds.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+pub(crate) struct Held {
+    target: LineHash,
+    /// The identity of the segment.
+    pub(crate) first: LineHash,
+    pub(crate) position: u64,
+    /// With the newline.
+    pub(crate) bytes: u64,
+}
+
+/// A line that is to be quarantined.
+pub(crate) struct Condemned<'c> {
+    /// The segment's name and identity.
+    pub(crate) segment: &'c str,
+    pub(crate) first: LineHash,
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+    pub(crate) reason: &'c str,
+    /// Without its newline; of a line longer than a push, the beginning.
+    pub(crate) text: &'c [u8],
+}
+
+/// The quarantine of one log, for one target.
+pub(crate) struct Quarantine {
+    path: PathBuf,
+    target: LineHash,
+    /// Entries that are not on the disk yet.
+    waiting: Vec<u8>,
+}
+
+impl Quarantine {
+    pub(crate) fn new(log: &Path, target: LineHash) -> Self {
+        Self { path: names::quarantine(log), target, waiting: Vec::new() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Bytes that wait for [`Quarantine::flush`].
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Makes an entry, for the next flush.
+    pub(crate) fn add(&mut self, condemned: &Condemned<'_>, now_ns: i64) -> io::Result<()> {
+        let mut timestamp = Vec::new();
+        append_timestamp(&mut timestamp, now_ns);
+        let entry = Written {
+            timestamp: String::from_utf8(timestamp).unwrap_or_default(),
+            target: self.target,
+            segment: condemned.segment,
+            first: condemned.first,
+            position: condemned.start,
+            bytes: condemned.end - condemned.start,
+            reason: condemned.reason,
+            line: String::from_utf8_lossy(condemned.text),
+        };
+        serde_json::to_writer(&mut self.waiting, &entry)?;
+        self.waiting.push(b'\n');
+        Ok(())
+    }
+
+    /// Appends the waiting entries and waits until they are on the disk. Where it fails they keep
+    /// waiting.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let mut file =
+            OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
+        // A killed process, or a full disk, may have left half an entry.
+        let whole = whole_lines(&file, 0)?;
+        if whole < file.metadata()?.len() {
+            file.set_len(whole)?;
+        }
+        let written = file.write_all(&self.waiting).and_then(|()| file.sync_data());
+        if written.is_err() {
+            let _ = file.set_len(whole);
+            return written;
+        }
+        self.waiting.clear();
+        self.waiting.shrink_to(64 * 1024);
+        Ok(())
+    }
+
+    /// Calls `each` for every entry of this target. What is no entry is passed over.
+    pub(crate) fn entries(&self, mut each: impl FnMut(Held)) -> io::Result<()> {
+        let file = match File::open(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let mut reader = BufReader::new(file);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line)? > 0 {
+            match serde_json::from_slice::<Held>(&line) {
+                Ok(held) if held.target == self.target && line.ends_with(b"\n") => each(held),
+                _ => {}
+            }
+            line.clear();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn held(quarantine: &Quarantine) -> Vec<(u64, u64)> {
+        let mut all = Vec::new();
+        quarantine.entries(|held| all.push((held.position, held.bytes))).unwrap();
+        all
+    }
+
+    #[test]
+    fn entries_are_whole_and_each_target_sees_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.jsonl");
+        let target = LineHash::of(b"one");
+        let mut quarantine = Quarantine::new(&log, target);
+        let condemned = |start, text| Condemned {
+            segment: "a.jsonl",
+            first: LineHash::of(b"first"),
+            start,
+            end: start + 5,
+            reason: "too \"old\"",
+            text,
+        };
+        assert_eq!(held(&quarantine), []);
+        quarantine.add(&condemned(0, b"\xff{}"), 5).unwrap();
+        assert!(!quarantine.path().exists() && quarantine.waiting() > 0);
+        quarantine.flush().unwrap();
+        assert_eq!((held(&quarantine), quarantine.waiting()), (vec![(0, 5)], 0));
+
+        let mut text = std::fs::read(quarantine.path()).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        assert_eq!(value["line"], "\u{fffd}{}");
+        assert_eq!(value["reason"], "too \"old\"");
+        assert_eq!(value["timestamp"], "1970-01-01T00:00:00.000000005Z");
+        let half = text.len() / 2;
+        text.extend_from_within(..half);
+        std::fs::write(quarantine.path(), &text).unwrap();
+        assert_eq!(held(&quarantine), [(0, 5)]);
+        quarantine.add(&condemned(7, b"{}"), 6).unwrap();
+        quarantine.flush().unwrap();
+        assert_eq!(held(&quarantine), [(0, 5), (7, 5)]);
+        assert_eq!(held(&Quarantine::new(&log, LineHash::of(b"two"))), []);
+    }
+}
