@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::keys::KEYS;
 use super::units::show_size;
 use super::values::{DEFAULT, Values};
-use super::{Config, OnFull, RingConfig, RingDir, Rotation, Setting, Surroundings, servers};
+use super::{Config, OnFull, RingConfig, RingDir, Rotation, Setting, Surroundings, loki, servers};
 use crate::names::{self, Names};
 use crate::record::{Context, Level};
 
@@ -17,6 +17,7 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
     let log_path = log_path(values, around);
     check_sizes(values);
     servers::check(values);
+    let loki = loki::build(values, around);
     let log_path = log_path.filter(|_| values.mistakes.is_empty())?;
     let ms = |name: &str| Duration::from_millis(values.number(name));
     let off = |name: &str| Some(values.number(name)).filter(|n| *n > 0);
@@ -47,8 +48,9 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
             full_timeout: ms("full_timeout_ms"),
         },
         max_record_bytes: usize::try_from(values.number("max_record_bytes")).unwrap_or(usize::MAX),
+        loki,
         settings: settings(values),
-        warnings: values.without_effect().into_iter().collect(),
+        warnings: values.without_effect().into_iter().chain(loki::warnings(values)).collect(),
     })
 }
 
@@ -75,7 +77,7 @@ fn context(values: &Values) -> Context {
 }
 
 /// `~/` at the beginning of a path is the user's home.
-fn expand(path: &str, around: &Surroundings) -> String {
+pub(super) fn expand(path: &str, around: &Surroundings) -> String {
     let home = around.home.as_ref().and_then(|home| home.to_str());
     match (path.strip_prefix("~/"), home) {
         (Some(rest), Some(home)) => format!("{home}/{rest}"),

@@ -22,6 +22,11 @@ const fn later(
     Key { name, kind, default, doc, effect: Effect::Later }
 }
 
+/// A key of several servers, for the one where it has an effect.
+const fn now(key: Key) -> Key {
+    Key { effect: Effect::Now, ..key }
+}
+
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -258,70 +263,70 @@ pub const KEYS: &[Key] = &[
         Some("5s"),
         "The longest wait at the end of the test.",
     ),
-    // What gets its effect later
-    later("loki.enabled", Kind::Boolean, Some("false"), "Push to Loki."),
-    later("loki.endpoint", Kind::Url, None, "Loki's URL; without a path, /loki/api/v1/push."),
-    later("loki.labels", Kind::Labels, Some(""), "Static labels of every stream, name=value."),
-    later("loki.min_level", Kind::Level, Some("INFO"), "The lowest level that is pushed."),
-    later(
+    // Loki
+    key("loki.enabled", Kind::Boolean, Some("false"), "Push to Loki."),
+    key("loki.endpoint", Kind::Url, None, "Loki's URL; without a path, /loki/api/v1/push."),
+    key("loki.labels", Kind::Labels, Some(""), "Static labels of every stream, name=value."),
+    key("loki.min_level", Kind::Level, Some("INFO"), "The lowest level that is pushed."),
+    key(
         "loki.encoding",
         Kind::Choice(&["protobuf", "json"]),
         Some("protobuf"),
         "How a push is written: protobuf with snappy, or JSON with gzip.",
     ),
-    later(
+    key(
         "loki.batch_size",
         integer(1, 1_000_000),
         None,
         "Most lines in a push; its bytes are the limit unless set.",
     ),
-    later(
+    key(
         "loki.flush_interval_ms",
         millis(1, HOUR),
         Some("1000"),
         "The longest wait before a push, milliseconds.",
     ),
-    later(
+    key(
         "loki.timeout_seconds",
         Kind::Number { min: 0.001, max: 3600.0 },
         Some("5"),
         "The time-out of a push, seconds.",
     ),
-    later(
+    key(
         "loki.max_retries",
         integer(0, 1_000_000),
         None,
         "After so many failures in a row it is said once, and tried only every 30 s.",
     ),
-    later(
+    key(
         "loki.max_queue_size",
         integer(1, i64::MAX as u64),
         None,
         "Accepted for existing configurations, without effect: the file is the queue.",
     ),
-    later(
+    key(
         "loki.backoff_base",
         Kind::Number { min: 0.0, max: 3600.0 },
         Some("0.5"),
         "The pause after the first failure, seconds.",
     ),
-    later(
+    key(
         "loki.backoff_factor",
         Kind::Number { min: 1.0, max: 1000.0 },
         Some("2"),
         "What the pause is multiplied with at each failure.",
     ),
-    tenant("loki.tenant"),
-    username("loki.username"),
-    password("loki.password"),
-    secret_file("loki.password_file", PASSWORD_FILE),
-    token("loki.bearer_token", BEARER_TOKEN),
-    secret_file("loki.bearer_token_file", BEARER_TOKEN_FILE),
-    headers("loki.headers"),
-    ca_file("loki.ca_file"),
-    cert_file("loki.cert_file"),
-    key_file("loki.key_file"),
-    insecure_skip_verify("loki.insecure_skip_verify"),
+    now(tenant("loki.tenant")),
+    now(username("loki.username")),
+    now(password("loki.password")),
+    now(secret_file("loki.password_file", PASSWORD_FILE)),
+    now(token("loki.bearer_token", BEARER_TOKEN)),
+    now(secret_file("loki.bearer_token_file", BEARER_TOKEN_FILE)),
+    now(headers("loki.headers")),
+    now(ca_file("loki.ca_file")),
+    now(cert_file("loki.cert_file")),
+    now(key_file("loki.key_file")),
+    now(insecure_skip_verify("loki.insecure_skip_verify")),
     later("grafana.enabled", Kind::Boolean, Some("false"), "Use Grafana."),
     later("grafana.url", Kind::Url, None, "Grafana's URL."),
     token("grafana.api_key", "The token of a service account."),

@@ -33,6 +33,7 @@ mod file;
 mod format;
 pub mod key;
 pub mod keys;
+pub mod loki;
 mod nearest;
 mod request;
 mod servers;
@@ -51,6 +52,7 @@ use serde_json::{Map, Value, json};
 
 pub use context::context;
 pub use keys::{BLOCKS, Block, Effect, KEYS, Key};
+pub use loki::LokiConfig;
 pub use starting_file::starting_file;
 pub use value::Kind;
 
@@ -81,6 +83,8 @@ pub struct Config {
     pub ring: RingConfig,
     /// The longest line, bytes; at most a quarter of a ring and of a segment.
     pub max_record_bytes: usize,
+    /// Pushing to Loki, when an endpoint is given.
+    pub loki: Option<LokiConfig>,
     /// Every key with its value and source, secrets hidden, in the order of [`KEYS`].
     pub settings: Vec<Setting>,
     /// What the user should know, one sentence each.

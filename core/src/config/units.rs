@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use super::value::HIDDEN;
+
 pub(super) fn parse_boolean(text: &str) -> Option<bool> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" | "on" | "1" => Some(true),
@@ -141,13 +143,14 @@ pub(super) fn is_url(text: &str) -> bool {
     })
 }
 
-/// A URL without the name and password that may stand before its host.
-pub(super) fn hide_userinfo(url: &Value) -> Value {
+/// A URL without the name and password that may stand before its host, and without its query, which
+/// may hold a token. Whatever stands before an `@` is hidden, wherever a broken URL has one.
+pub(super) fn hide_in_url(url: &Value) -> Value {
     let Some(text) = url.as_str() else { return url.clone() };
-    let start = text.find("://").map_or(0, |at| at + 3);
-    let end = text[start..].find(['/', '?', '#']).map_or(text.len(), |at| start + at);
-    match text[start..end].rfind('@') {
-        Some(at) => format!("{}***{}", &text[..start], &text[start + at..]).into(),
-        None => url.clone(),
+    let (scheme, rest) = text.split_at(text.find("://").map_or(0, |at| at + 3));
+    let (user, rest) = rest.rfind('@').map_or(("", rest), |at| (HIDDEN, &rest[at..]));
+    match rest.split_once('?') {
+        Some((rest, _)) => format!("{scheme}{user}{rest}?{HIDDEN}").into(),
+        None => format!("{scheme}{user}{rest}").into(),
     }
 }

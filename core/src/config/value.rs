@@ -7,7 +7,7 @@
 use serde_json::{Map, Number, Value};
 
 use super::units::{
-    are_headers, hide_userinfo, is_label, is_url, parse_boolean, parse_duration, parse_pairs,
+    are_headers, hide_in_url, is_label, is_url, parse_boolean, parse_duration, parse_pairs,
     parse_size, show_duration, show_size, words, write_size,
 };
 use crate::record::Level;
@@ -238,7 +238,7 @@ impl Kind {
             (Self::Headers, Value::Object(map)) => {
                 map.keys().map(|name| (name.clone(), Value::from(HIDDEN))).collect()
             }
-            (Self::Url, url) => hide_userinfo(url),
+            (Self::Url, url) => hide_in_url(url),
             (_, open) => open.clone(),
         }
     }
