@@ -9,7 +9,21 @@
 
 pub(crate) mod answer;
 pub(crate) mod batch;
+mod engine;
+mod identity;
 pub(crate) mod line;
+mod mend;
+mod offset;
+mod offset_file;
+mod pace;
+mod parcel;
+mod plan;
+mod quarantine;
 pub(crate) mod query;
+mod ranges;
+mod read;
+mod segments;
+mod send;
 pub(crate) mod sink;
+mod source;
 pub(crate) mod stream;

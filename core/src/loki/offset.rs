@@ -232,6 +232,12 @@ impl Segment {
         self.done.end_at(at).unwrap_or(at)
     }
 
+    /// Whether the line that starts here is still to be dealt with, or parked.
+    pub(crate) fn is_open(&self, start: u64) -> bool {
+        let passed = start < self.mark || self.done.end_at(start).is_some();
+        !passed || self.group_of(start).is_some()
+    }
+
     /// A line that ends here was read.
     pub(crate) fn count_line(&mut self, end: u64) {
         if end > self.counted_to {

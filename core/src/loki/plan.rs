@@ -132,22 +132,21 @@ fn sort(refusal: &Refusal, batch: &Batch) -> Next {
 pub(crate) enum Seen {
     /// Lines at these indices are held by Loki; send the others.
     Held(Vec<usize>),
-    /// Nothing of a batch that was refused without a name is there: send its halves.
-    Split,
+    /// Nothing of a batch that was refused without a name is there, or it cannot be known: send its
+    /// halves.
+    Split { blind: bool },
     /// It cannot be known: send it again, and count it.
     Blind { why: String },
     /// Ask again after a pause.
     Again { why: String },
 }
 
-/// Decides what follows from a look-up of `lines` lines, of which `held` are there. `refused`: the
-/// batch was refused without naming a line.
-pub(crate) fn after_look_up(
-    held: Result<Vec<usize>, LookUpError>,
-    refused: bool,
-) -> Seen {
+/// Decides what follows from a look-up that found the lines `held`. `refused`: the batch was
+/// refused without naming a line.
+pub(crate) fn after_look_up(held: Result<Vec<usize>, LookUpError>, refused: bool) -> Seen {
     match held {
-        Ok(held) if held.is_empty() && refused => Seen::Split,
+        Ok(held) if held.is_empty() && refused => Seen::Split { blind: false },
+        Err(LookUpError::Refused { .. }) if refused => Seen::Split { blind: true },
         Ok(held) => Seen::Held(held),
         Err(LookUpError::Refused { why }) => Seen::Blind { why },
         Err(LookUpError::Failed { why }) => Seen::Again { why },

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::identity::LineHash;
+use super::offset::{Place, Segment};
 use crate::encode::append_timestamp;
 use crate::file::whole_lines;
 use crate::names;
@@ -23,12 +24,13 @@ struct Written<'e> {
     first: LineHash,
     position: u64,
     bytes: u64,
+    hash: LineHash,
     reason: &'e str,
     line: std::borrow::Cow<'e, str>,
 }
 
 /// What of an entry says which line it holds.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 pub(crate) struct Held {
     target: LineHash,
     /// The identity of the segment.
@@ -36,18 +38,23 @@ pub(crate) struct Held {
     pub(crate) position: u64,
     /// With the newline.
     pub(crate) bytes: u64,
+    /// Of the line as it was read.
+    pub(crate) hash: LineHash,
 }
 
 /// A line that is to be quarantined.
 pub(crate) struct Condemned<'c> {
-    /// The segment's name and identity.
-    pub(crate) segment: &'c str,
-    pub(crate) first: LineHash,
-    pub(crate) start: u64,
-    pub(crate) end: u64,
-    pub(crate) reason: &'c str,
-    /// Without its newline; of a line longer than a push, the beginning.
-    pub(crate) text: &'c [u8],
+    segment: &'c Segment,
+    place: Place,
+    reason: &'c str,
+    text: &'c [u8],
+}
+
+impl<'c> Condemned<'c> {
+    /// `text` is without its newline; of a line longer than a push, the beginning.
+    pub(crate) fn new(segment: &'c Segment, place: Place, reason: &'c str, text: &'c [u8]) -> Self {
+        Self { segment, place, reason, text }
+    }
 }
 
 /// The quarantine of one log, for one target.
@@ -73,22 +80,24 @@ impl Quarantine {
     }
 
     /// Makes an entry, for the next flush.
-    pub(crate) fn add(&mut self, condemned: &Condemned<'_>, now_ns: i64) -> io::Result<()> {
+    pub(crate) fn add(&mut self, condemned: &Condemned<'_>, now_ns: i64) {
+        let Condemned { segment, place, reason, text } = *condemned;
         let mut timestamp = Vec::new();
         append_timestamp(&mut timestamp, now_ns);
         let entry = Written {
             timestamp: String::from_utf8(timestamp).unwrap_or_default(),
             target: self.target,
-            segment: condemned.segment,
-            first: condemned.first,
-            position: condemned.start,
-            bytes: condemned.end - condemned.start,
-            reason: condemned.reason,
-            line: String::from_utf8_lossy(condemned.text),
+            segment: &segment.file,
+            first: segment.first,
+            position: place.start,
+            bytes: place.end - place.start,
+            hash: LineHash::of(text),
+            reason,
+            line: String::from_utf8_lossy(text),
         };
-        serde_json::to_writer(&mut self.waiting, &entry)?;
+        // A structure of texts and numbers, written to memory, cannot fail.
+        let _ = serde_json::to_writer(&mut self.waiting, &entry);
         self.waiting.push(b'\n');
-        Ok(())
     }
 
     /// Appends the waiting entries and waits until they are on the disk. Where it fails they keep
@@ -147,16 +156,13 @@ mod tests {
         let log = folder.path().join("a.jsonl");
         let target = LineHash::of(b"one");
         let mut quarantine = Quarantine::new(&log, target);
-        let condemned = |start, text| Condemned {
-            segment: "a.jsonl",
-            first: LineHash::of(b"first"),
-            start,
-            end: start + 5,
-            reason: "too \"old\"",
-            text,
+        let segment = Segment { file: "a.jsonl".into(), ..Segment::default() };
+        let condemned = |start, text| {
+            let place = Place { segment: 0, start, end: start + 5 };
+            Condemned::new(&segment, place, "too \"old\"", text)
         };
         assert_eq!(held(&quarantine), []);
-        quarantine.add(&condemned(0, b"\xff{}"), 5).unwrap();
+        quarantine.add(&condemned(0, b"\xff{}"), 5);
         assert!(!quarantine.path().exists() && quarantine.waiting() > 0);
         quarantine.flush().unwrap();
         assert_eq!((held(&quarantine), quarantine.waiting()), (vec![(0, 5)], 0));
@@ -170,7 +176,7 @@ mod tests {
         text.extend_from_within(..half);
         std::fs::write(quarantine.path(), &text).unwrap();
         assert_eq!(held(&quarantine), [(0, 5)]);
-        quarantine.add(&condemned(7, b"{}"), 6).unwrap();
+        quarantine.add(&condemned(7, b"{}"), 6);
         quarantine.flush().unwrap();
         assert_eq!(held(&quarantine), [(0, 5), (7, 5)]);
         assert_eq!(held(&Quarantine::new(&log, LineHash::of(b"two"))), []);

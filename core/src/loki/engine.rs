@@ -1,0 +1,492 @@
+//! One log on its way to one Loki, step by step.
+//!
+//! Work is done in *laps*. Before a lap the offset file says how far the lap may go (`in_flight`):
+//! whatever happens then, the next process knows which lines may have been sent. In a lap lines are
+//! read up to there, batched by stream and sent, one request at a time. Behind it nothing is on its
+//! way, and the mark stands at its end.
+//!
+//! Each step does one thing that is seen outside (a push, a look-up, a save), so that tests can end
+//! a process between any two.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::identity::{LineHash, line_before};
+use super::line::LineReader;
+use super::offset::{Offset, Place, Target};
+use super::offset_file::OffsetFile;
+use super::pace::{Clock, Moment, Pace};
+use super::parcel::{Packing, Parcel};
+use super::plan::{Backoff, Limits, next_try_ns};
+use super::quarantine::Quarantine;
+use super::segments::{Known, Segments, recognise};
+use super::sink::Sink;
+use super::source::{Source, count_lines};
+use crate::error::{Error, Result};
+use crate::notice::{Trouble, say};
+use crate::record::Level;
+use crate::stats::Delivery;
+
+/// Most bytes of the log in a lap: about what a fast Loki takes in a second.
+const LAP_BYTES: u64 = 64 << 20;
+/// The offset file is written at most so often, while nobody asks for more.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+/// From so many bytes on a lap does not wait for more.
+const FULL_BYTES: u64 = 1 << 20;
+/// So many parked ranges are kept; beyond it what is parked goes first.
+const MOST_PARKED_RANGES: usize = 1 << 14;
+/// The pause behind trouble with our own files.
+const FILE_PAUSE: Duration = Duration::from_secs(1);
+
+/// How lines are shipped.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) min_level: Level,
+    /// Most lines in a push.
+    pub(crate) batch_lines: usize,
+    /// The longest wait before a push.
+    pub(crate) flush_interval: Duration,
+    pub(crate) backoff: Backoff,
+}
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Step {
+    /// There may be more to do.
+    Worked,
+    /// Nothing to do before this moment.
+    Idle(Duration),
+}
+
+/// Where a lap reads.
+#[derive(Clone, Debug)]
+pub(super) struct Region {
+    pub(super) known: Known,
+    pub(super) at: u64,
+    pub(super) end: u64,
+    /// Its lines may be stored already.
+    pub(super) unsure: bool,
+    pub(super) parked: bool,
+}
+
+/// One log, one Loki.
+pub(crate) struct Engine<S> {
+    pub(super) log: PathBuf,
+    segments: Segments,
+    file: OffsetFile,
+    pub(super) quarantine: Quarantine,
+    pub(super) offset: Offset,
+    pub(super) source: Source,
+    pub(super) reader: LineReader,
+    pub(super) sink: S,
+    pub(super) clock: Box<dyn Clock>,
+    pub(super) rules: Rules,
+    pub(super) limits: Limits,
+    pub(super) pace: Pace,
+    /// The places of the lines that wait in the quarantine for its flush.
+    pub(super) condemned: Vec<Place>,
+    /// What is read and not yet full, and what is to be sent.
+    pub(super) packing: Packing,
+    pub(super) queue: VecDeque<Parcel>,
+    /// `None` between laps.
+    pub(super) lap: Option<VecDeque<Region>>,
+    pub(super) known: Vec<Known>,
+    /// Everything that is there may have been sent: the offset file cannot tell.
+    all_unsure: bool,
+    /// The quarantine was looked through for entries that the offset does not know.
+    pub(super) adopted: bool,
+    pub(super) dirty: bool,
+    saved_at: Option<Duration>,
+    looked_at: Option<Duration>,
+    waiting_since: Option<Duration>,
+    pub(super) finishing: bool,
+    /// The last look found nothing to do.
+    at_rest: bool,
+    file_trouble: Trouble,
+    pub(super) reading_trouble: Trouble,
+    pub(super) secrets_trouble: Trouble,
+}
+
+impl<S: Sink> Engine<S> {
+    /// Reads the offset file. `labels`: the static labels, or `None` for those that it has.
+    /// `from_start`: everything is looked up again, and sent where it is missing.
+    pub(crate) fn open(
+        log: &Path,
+        target: &Target,
+        labels: Option<&std::collections::BTreeMap<String, String>>,
+        from_start: bool,
+        rules: Rules,
+        sink: S,
+        clock: Box<dyn Clock>,
+    ) -> Self {
+        let file = OffsetFile::new(log, target);
+        let found = file.read(target).unwrap_or_else(|error| {
+            say(&format!(
+                "{}: {error}; Loki is asked which lines it has",
+                file.path().display()
+            ));
+            None
+        });
+        let all_unsure = from_start || (found.is_none() && file.path().exists());
+        let mut offset = found.unwrap_or_else(|| Offset::new(target.clone(), Default::default()));
+        if let Some(labels) = labels {
+            offset.labels.clone_from(labels);
+        }
+        if all_unsure {
+            offset.segments.clear();
+        }
+        offset.segments.iter_mut().flat_map(|s| &mut s.parked).for_each(|group| group.next_ns = 0);
+        Self {
+            segments: Segments::new(log),
+            quarantine: Quarantine::new(log, LineHash::from_id(target.id())),
+            reader: LineReader::new(&offset.labels),
+            log: log.to_path_buf(),
+            pace: Pace::new(rules.backoff),
+            source: Source::default(),
+            limits: Limits::default(),
+            condemned: Vec::new(),
+            packing: Packing::new(rules.batch_lines),
+            queue: VecDeque::new(),
+            lap: None,
+            known: Vec::new(),
+            adopted: false,
+            dirty: false,
+            saved_at: None,
+            looked_at: None,
+            waiting_since: None,
+            finishing: false,
+            at_rest: false,
+            file_trouble: Trouble::default(),
+            reading_trouble: Trouble::default(),
+            secrets_trouble: Trouble::default(),
+            file,
+            offset,
+            sink,
+            clock,
+            rules,
+            all_unsure,
+        }
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery {
+        self.offset.delivery()
+    }
+
+    /// Why Loki's last answer was none, until a good one.
+    pub(crate) fn last_failure(&self) -> Option<&str> {
+        self.pace.last_failure()
+    }
+
+    /// From now on nothing waits for more lines.
+    pub(crate) fn finish(&mut self) {
+        self.finishing = true;
+        self.at_rest = false;
+    }
+
+    /// Whether everything that was there at the last look is dealt with, but for parked lines.
+    pub(crate) fn is_done(&self) -> bool {
+        self.at_rest && !self.dirty
+    }
+
+    /// Does the next thing.
+    pub(crate) fn step(&mut self) -> Step {
+        match self.try_step() {
+            Ok(step) => {
+                let log = &self.log;
+                self.file_trouble.ends(|| format!("{}: shipping goes on", log.display()));
+                step
+            }
+            Err(error) => {
+                self.file_trouble.begins(|| format!("{error}; shipping to Loki waits for it"));
+                Step::Idle(self.clock.now().at + FILE_PAUSE)
+            }
+        }
+    }
+
+    fn try_step(&mut self) -> Result<Step> {
+        let now = self.clock.now();
+        if self.quarantine.waiting() > 0 && (self.lap.is_none() || self.is_quarantine_due()) {
+            self.flush_quarantine()?;
+            return Ok(Step::Worked);
+        }
+        if !self.queue.is_empty() {
+            if let Some(until) = self.pace.wait_until().filter(|until| now.at < *until) {
+                return self.pass_time(now, until);
+            }
+            self.send()?;
+            self.save_when_due(now)?;
+            return Ok(Step::Worked);
+        }
+        if self.lap.is_some() {
+            self.read_on()?;
+            self.save_when_due(now)?;
+            return Ok(Step::Worked);
+        }
+        self.between_laps(now)
+    }
+
+    /// Something is wrong with Loki: meanwhile lines are counted and what is known is saved.
+    fn pass_time(&mut self, now: Moment, until: Duration) -> Result<Step> {
+        if self.looked_at.is_none_or(|at| now.at >= at + SAVE_INTERVAL) {
+            self.looked_at = Some(now.at);
+            let parts = self.segments.look()?;
+            self.known = self.recognised(&parts)?;
+            self.count_ahead()?;
+            self.save_when_due(now)?;
+        }
+        Ok(Step::Idle(until.min(now.at + SAVE_INTERVAL)))
+    }
+
+    fn recognised(&mut self, parts: &[super::segments::Part]) -> Result<Vec<Known>> {
+        recognise(&mut self.offset, parts)
+            .map_err(|error| Error::io(&self.log, "reading the files of the log", error))
+    }
+
+    /// Counts the lines that are there and not read yet.
+    pub(super) fn count_ahead(&mut self) -> Result<()> {
+        for known in self.known.iter().filter(|known| known.rewind_to.is_none()) {
+            let segment = &mut self.offset.segments[known.segment];
+            let (from, to) = (segment.counted_to, known.part.committed);
+            if from < to {
+                let lines = std::fs::File::open(&known.part.path)
+                    .and_then(|file| count_lines(&file, from, to))
+                    .map_err(|error| Error::io(&known.part.path, "counting lines", error))?;
+                segment.lines += lines;
+                segment.counted_to = to;
+            }
+        }
+        Ok(())
+    }
+
+    fn between_laps(&mut self, now: Moment) -> Result<Step> {
+        let poll = self.rules.flush_interval.min(SAVE_INTERVAL);
+        let next = self.looked_at.map(|at| at + poll);
+        if let Some(next) = next.filter(|next| now.at < *next && !self.finishing) {
+            return Ok(Step::Idle(next));
+        }
+        self.looked_at = Some(now.at);
+        self.look_closely()?;
+        let regions = self.regions(now);
+        if regions.is_empty() {
+            self.waiting_since = None;
+            if self.dirty {
+                return self.save(now).map(|()| Step::Worked);
+            }
+            self.at_rest = true;
+            return Ok(Step::Idle(now.at + poll));
+        }
+        self.at_rest = false;
+        let since = *self.waiting_since.get_or_insert(now.at);
+        let bytes: u64 = regions.iter().map(|region| region.end - region.at).sum();
+        let ripe = bytes >= FULL_BYTES
+            || regions.iter().any(|region| region.parked || region.unsure)
+            || now.at + poll >= since + self.rules.flush_interval;
+        if !ripe && !self.finishing {
+            return Ok(Step::Idle(now.at + poll));
+        }
+        self.waiting_since = None;
+        self.begin_lap(regions, now)?;
+        Ok(Step::Worked)
+    }
+
+    /// Which files there are and whether they are what was read.
+    fn look_closely(&mut self) -> Result<()> {
+        let parts = self.segments.look()?;
+        let before = self.offset.segments.len();
+        self.known = self.recognised(&parts)?;
+        for known in self.known.clone() {
+            if let Some(to) = known.rewind_to {
+                self.rewind(&known, to)?;
+            }
+            if self.all_unsure && known.segment >= before {
+                self.offset.segments[known.segment].in_flight = Some(known.part.committed);
+                self.dirty = true;
+            }
+        }
+        self.all_unsure &= parts.is_empty();
+        self.known.iter_mut().for_each(|known| known.rewind_to = None);
+        if !std::mem::replace(&mut self.adopted, true) {
+            self.adopt_quarantine()?;
+        }
+        self.forget_missing();
+        Ok(())
+    }
+
+    /// Segments that somebody deleted.
+    fn forget_missing(&mut self) {
+        let there: Vec<usize> = self.known.iter().map(|known| known.segment).collect();
+        for index in (0..self.offset.segments.len()).rev().filter(|index| !there.contains(index)) {
+            let segment = self.offset.segments.remove(index);
+            self.known.iter_mut().filter(|k| k.segment > index).for_each(|k| k.segment -= 1);
+            self.dirty = true;
+            let pending = segment.pending();
+            if pending > 0 {
+                self.offset.missing += pending;
+                say(&format!(
+                    "{}: {} is gone with {pending} lines that Loki does not have",
+                    self.log.display(),
+                    segment.file
+                ));
+            }
+        }
+    }
+
+    /// Where the next lap reads: what may have been sent, what was parked and is due, what is new.
+    fn regions(&mut self, now: Moment) -> VecDeque<Region> {
+        let mut regions = VecDeque::new();
+        let mut left = LAP_BYTES;
+        let crowded = self.offset.parked_ranges() > MOST_PARKED_RANGES;
+        for known in &self.known {
+            let segment = &self.offset.segments[known.segment];
+            let region = |at, end, unsure, parked| Region {
+                known: known.clone(),
+                at,
+                end,
+                unsure,
+                parked,
+            };
+            let due = segment.parked.iter().filter(|g| g.in_flight || g.next_ns <= now.ns);
+            for group in due {
+                let (unsure, ranges) = (group.in_flight, group.ranges.iter());
+                regions.extend(ranges.map(|(at, end)| region(at, end, unsure, true)));
+            }
+            let committed = known.part.committed;
+            let mut at = segment.next_open(0);
+            let end = committed.min(at.saturating_add(left));
+            let sent = segment.in_flight.map_or(at, |sent| sent.clamp(at, end.max(at)));
+            if crowded || at >= committed {
+                continue;
+            }
+            left -= end - at;
+            if sent > at {
+                regions.push_back(region(at, sent, true, false));
+                at = sent;
+            }
+            if end > at {
+                regions.push_back(region(at, end, false, false));
+            }
+        }
+        regions
+    }
+
+    fn begin_lap(&mut self, regions: VecDeque<Region>, now: Moment) -> Result<()> {
+        for region in &regions {
+            let segment = &mut self.offset.segments[region.known.segment];
+            if region.parked {
+                let due = |group: &&mut super::offset::Parked| group.ranges.end_at(region.at);
+                let mut groups = segment.parked.iter_mut();
+                if let Some(group) = groups.find(|group| due(group).is_some()) {
+                    group.in_flight = true;
+                }
+            } else {
+                let sent = segment.in_flight.unwrap_or(0);
+                segment.in_flight = Some(region.end.max(sent));
+            }
+        }
+        let more = |known: &Known| {
+            let segment = &self.offset.segments[known.segment];
+            segment.in_flight.unwrap_or(segment.mark) < known.part.committed
+        };
+        if self.known.iter().any(more) {
+            self.count_ahead()?;
+        }
+        self.save(now)?;
+        self.lap = Some(regions);
+        Ok(())
+    }
+
+    /// Everything of the lap is dealt with.
+    pub(super) fn end_lap(&mut self) {
+        let now = self.clock.now();
+        self.lap = None;
+        self.dirty = true;
+        for segment in &mut self.offset.segments {
+            segment.in_flight = None;
+            for group in segment.parked.iter_mut().filter(|group| group.in_flight) {
+                group.in_flight = false;
+                group.tries += 1;
+                group.next_ns = next_try_ns(group.tries, now.ns);
+            }
+            segment.parked.retain(|group| group.lines > 0);
+        }
+    }
+
+    fn save_when_due(&mut self, now: Moment) -> Result<()> {
+        let due = self.saved_at.is_none_or(|at| now.at >= at + SAVE_INTERVAL);
+        if self.dirty && due { self.save(now) } else { Ok(()) }
+    }
+
+    /// The log's data on the disk, then the offset.
+    fn save(&mut self, now: Moment) -> Result<()> {
+        if self.quarantine.waiting() > 0 {
+            self.flush_quarantine()?;
+        }
+        if !self.force_to_disk()? {
+            // Rotated meanwhile, or deleted.
+            let parts = self.segments.look()?;
+            self.known = self.recognised(&parts)?;
+            self.force_to_disk()?;
+        }
+        self.file
+            .write(&self.offset)
+            .map_err(|error| Error::io(self.file.path(), "writing the offset file", error))?;
+        self.dirty = false;
+        self.saved_at = Some(now.at);
+        Ok(())
+    }
+
+    /// Forces what was read of the log to the disk and proves the marks; false where a file has
+    /// another name now.
+    fn force_to_disk(&mut self) -> Result<bool> {
+        let mut all = true;
+        for known in &self.known {
+            let segment = &mut self.offset.segments[known.segment];
+            let proven = segment.proofs.last().map_or(0, |proof| proof.at);
+            if segment.mark == proven && segment.in_flight.is_none() {
+                continue;
+            }
+            let path = &known.part.path;
+            let failed = |error| Error::io(path, "forcing the log to the disk", error);
+            let file = match self.source.open(path, known.part.id) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    all = false;
+                    continue;
+                }
+                opened => opened.map_err(failed)?,
+            };
+            file.sync_data().map_err(failed)?;
+            if segment.mark != proven
+                && let Some(last) = line_before(file, segment.mark).map_err(failed)?
+            {
+                segment.prove(last);
+            }
+        }
+        Ok(all)
+    }
+
+    /// The end, whatever is left: the offset file then says of nothing that it may have been sent
+    /// but of what is so.
+    pub(crate) fn leave(&mut self) {
+        let unsure = |parcel: &&Parcel| parcel.unsure || parcel.blind;
+        let sent: Vec<Place> =
+            self.queue.iter().filter(unsure).flat_map(|parcel| parcel.places.clone()).collect();
+        for (index, segment) in self.offset.segments.iter_mut().enumerate() {
+            let here = || sent.iter().filter(|place| place.segment == index);
+            let parked = |start| segment.parked.iter().any(|g| g.ranges.end_at(start).is_some());
+            let ends = here().filter(|place| !parked(place.start)).map(|place| place.end);
+            segment.in_flight = ends.max();
+            for group in &mut segment.parked {
+                group.in_flight = here().any(|place| group.ranges.end_at(place.start).is_some());
+            }
+        }
+        let saved = self.save(self.clock.now());
+        if let Err(error) = saved {
+            say(&error.to_string());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "engine_tests.rs"]
+mod tests;

@@ -1,0 +1,106 @@
+//! Lines on their way: a batch, and where each of its lines stands in the log.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::batch::Batch;
+use super::line::Line;
+use super::offset::Place;
+use super::stream::Stream;
+
+/// Most bytes of a push before compression, and of all parcels that are being filled.
+pub(crate) const PUSH_BYTES: usize = 1 << 20;
+
+/// Lines of one stream that are sent at once.
+#[derive(Debug)]
+pub(crate) struct Parcel {
+    pub(crate) batch: Batch,
+    /// One for each line of the batch.
+    pub(crate) places: Vec<Place>,
+    /// It may be stored already: to be looked up before it is sent.
+    pub(crate) unsure: bool,
+    /// It was refused without naming a line: what Loki said.
+    pub(crate) refused: Option<String>,
+    /// It may be stored and cannot be looked up.
+    pub(crate) blind: bool,
+}
+
+impl Parcel {
+    pub(crate) fn new(stream: Arc<Stream>, unsure: bool) -> Self {
+        let (batch, places) = (Batch::new(stream), Vec::new());
+        Self { batch, places, unsure, refused: None, blind: false }
+    }
+
+    pub(crate) fn push(&mut self, line: &Line, text: &[u8], place: Place) {
+        self.batch.push(line, text);
+        self.places.push(place);
+    }
+
+    /// The lines of these indices, in order.
+    pub(crate) fn part(&self, indices: &[usize], unsure: bool) -> Self {
+        let mut chosen = indices.iter().copied().peekable();
+        let batch = self.batch.subset(|index| chosen.next_if_eq(&index).is_some());
+        let places = indices.iter().filter_map(|index| self.places.get(*index).copied()).collect();
+        Self { batch, places, unsure, refused: None, blind: self.blind }
+    }
+
+    /// Its halves, neither of them empty; `None` for a single line.
+    pub(crate) fn halves(&self) -> Option<[Self; 2]> {
+        let middle = self.places.len().div_ceil(2);
+        let half = |range: std::ops::Range<usize>| {
+            let indices: Vec<usize> = range.collect();
+            self.part(&indices, false)
+        };
+        (self.places.len() > 1).then(|| [half(0..middle), half(middle..self.places.len())])
+    }
+}
+
+/// Parcels that are being filled, one a stream, all together as large as one push.
+pub(crate) struct Packing {
+    open: Vec<Parcel>,
+    most_lines: usize,
+}
+
+impl Packing {
+    /// `most_lines`: of a push.
+    pub(crate) fn new(most_lines: usize) -> Self {
+        Self { open: Vec::new(), most_lines: most_lines.max(1) }
+    }
+
+    /// Adds a line. What is full, or has to make room, goes to `out`.
+    pub(crate) fn add(
+        &mut self,
+        line: &Line,
+        text: &[u8],
+        place: Place,
+        unsure: bool,
+        out: &mut VecDeque<Parcel>,
+    ) {
+        let adding = text.len() + 512;
+        while self.bytes() + adding > PUSH_BYTES
+            && let Some(largest) = (0..self.open.len()).max_by_key(|i| self.open[*i].batch.bytes())
+        {
+            out.push_back(self.open.swap_remove(largest));
+        }
+        let belongs = |parcel: &Parcel| {
+            parcel.unsure == unsure && *parcel.batch.stream() == line.stream
+        };
+        let index = self.open.iter().position(belongs).unwrap_or_else(|| {
+            self.open.push(Parcel::new(Arc::clone(&line.stream), unsure));
+            self.open.len() - 1
+        });
+        self.open[index].push(line, text, place);
+        if self.open[index].places.len() >= self.most_lines {
+            out.push_back(self.open.swap_remove(index));
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.open.iter().map(|parcel| parcel.batch.bytes()).sum()
+    }
+
+    /// Everything goes to `out`.
+    pub(crate) fn empty_into(&mut self, out: &mut VecDeque<Parcel>) {
+        out.extend(self.open.drain(..));
+    }
+}

@@ -1,0 +1,121 @@
+//! The part of the engine that reads a lap's lines and packs them.
+
+use std::collections::VecDeque;
+use std::io;
+
+use super::engine::{Engine, Region};
+use super::line::Line;
+use super::offset::{Place, Why};
+use super::plan::{Beyond, next_try_ns};
+use super::quarantine::Condemned;
+use super::sink::Sink;
+use super::source::Piece;
+use crate::error::{Error, Result};
+
+/// Lines that are read in one step, at most.
+const STEP_LINES: usize = 1024;
+/// The quarantine is written when this much waits for it.
+const QUARANTINE_BYTES: usize = 64 << 10;
+
+/// What becomes of a line that was read.
+enum Fate {
+    Send(Line),
+    PassOver,
+    Park(String),
+    Quarantine(String),
+}
+
+impl<S: Sink> Engine<S> {
+    pub(super) fn is_quarantine_due(&self) -> bool {
+        self.quarantine.waiting() >= QUARANTINE_BYTES
+    }
+
+    /// Reads until there is something to send, or the lap is at its end.
+    pub(super) fn read_on(&mut self) -> Result<()> {
+        for _ in 0..STEP_LINES {
+            if !self.queue.is_empty() || self.is_quarantine_due() {
+                return Ok(());
+            }
+            let Some(region) = self.lap.as_mut().and_then(VecDeque::front_mut) else {
+                return self.read_out();
+            };
+            if !region.parked {
+                region.at = self.offset.segments[region.known.segment].next_open(region.at);
+            }
+            let region = region.clone();
+            if region.at >= region.end || !self.read_line(&region)? {
+                self.lap.as_mut().and_then(VecDeque::pop_front);
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything of the lap was read; where everything is sent, too, it ends.
+    fn read_out(&mut self) -> Result<()> {
+        self.packing.empty_into(&mut self.queue);
+        if !self.queue.is_empty() {
+            return Ok(());
+        }
+        if self.quarantine.waiting() > 0 {
+            self.flush_quarantine()?;
+        }
+        self.end_lap();
+        Ok(())
+    }
+
+    /// Reads the line at the region's position; false where it is not there any more, which the
+    /// next look settles.
+    fn read_line(&mut self, region: &Region) -> Result<bool> {
+        let Region { known, at, unsure, .. } = region;
+        let opened = self.source.open(&known.part.path, known.part.id).map(|_| ());
+        let (text, end, fits) = match opened
+            .and_then(|()| self.source.line(*at, known.part.committed))
+        {
+            Ok(Piece::Line { text, end }) => (text, end, true),
+            Ok(Piece::TooLong { head, end }) => (head, end, false),
+            Err(error) if is_gone(&error) => return Ok(false),
+            Err(error) => return Err(Error::io(&known.part.path, "reading the log", error)),
+        };
+        if let Some(front) = self.lap.as_mut().and_then(VecDeque::front_mut) {
+            front.at = end;
+        }
+        self.dirty = true;
+        let place = Place { segment: known.segment, start: *at, end };
+        self.offset.segments[known.segment].count_line(end);
+        let now_ns = self.clock.now().ns;
+        let fate = if !fits {
+            Fate::Quarantine("it is longer than a push to Loki may be".to_owned())
+        } else {
+            match self.reader.read(text) {
+                Err(why) => Fate::Quarantine(format!("no record: {why}")),
+                Ok(line) if line.level < self.rules.min_level => Fate::PassOver,
+                Ok(line) => match self.limits.check(line.ns, text.len(), now_ns) {
+                    None => Fate::Send(line),
+                    Some(Beyond::Never { why }) => Fate::Quarantine(why),
+                    Some(Beyond::NotYet { why }) => Fate::Park(why),
+                },
+            }
+        };
+        match fate {
+            Fate::Send(line) => {
+                self.packing.add(&line, text, place, *unsure, &mut self.queue);
+            }
+            Fate::PassOver => self.offset.pass_over(place),
+            Fate::Park(why) => {
+                let next = next_try_ns(0, now_ns);
+                self.offset.park(place, Why::TooFarAhead, &why, now_ns, next);
+            }
+            Fate::Quarantine(reason) => {
+                let segment = &self.offset.segments[place.segment];
+                self.quarantine.add(&Condemned::new(segment, place, &reason, text), now_ns);
+                self.condemned.push(place);
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The file, or this part of it, is not there.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof)
+}

@@ -1,0 +1,169 @@
+//! The part of the engine that sends a parcel and does what follows from the answer.
+
+use super::engine::Engine;
+use super::parcel::Parcel;
+use super::plan::{Fates, LOOK_UP_DELAY, Next, Seen, after, after_look_up, next_try_ns};
+use super::quarantine::Condemned;
+use super::sink::Sink;
+use crate::error::{Error, Result};
+use std::time::Duration;
+
+impl<S: Sink> Engine<S> {
+    /// Looks the first parcel up, or pushes it.
+    pub(super) fn send(&mut self) -> Result<()> {
+        let Some(parcel) = self.queue.pop_front() else { return Ok(()) };
+        self.dirty = true;
+        if parcel.unsure { self.look_up(parcel) } else { self.push(parcel) }
+        if self.quarantine.waiting() > 0 { self.flush_quarantine() } else { Ok(()) }
+    }
+
+    fn push(&mut self, mut parcel: Parcel) {
+        if self.pace.take_hold()
+            && let Err(why) = self.sink.renew()
+        {
+            let whose = self.whose();
+            self.secrets_trouble.begins(|| format!("{whose}: {why}"));
+        }
+        let answer = self.sink.push(&parcel.batch);
+        let (now, whose) = (self.clock.now(), self.whose());
+        self.limits.learn(&answer, &parcel.batch, now.ns);
+        match after(answer, &parcel.batch) {
+            Next::Acknowledged => {
+                self.pace.succeeded(&whose);
+                let all: Vec<usize> = (0..parcel.places.len()).collect();
+                self.acknowledge(&parcel, &all);
+            }
+            Next::Again { why } => {
+                self.pace.failed(now, &whose, &why, Duration::ZERO);
+                self.queue.push_front(parcel);
+            }
+            Next::LookUp { why } => {
+                self.pace.failed(now, &whose, &why, LOOK_UP_DELAY);
+                parcel.unsure = true;
+                self.queue.push_front(parcel);
+            }
+            Next::Split { why } => {
+                self.pace.succeeded(&whose);
+                self.split(&parcel, &why);
+            }
+            Next::Hold { why } => {
+                self.pace.hold(now, &whose, &why);
+                self.queue.push_front(parcel);
+            }
+            Next::Sorted(fates) => {
+                self.pace.succeeded(&whose);
+                self.sort(&parcel, fates);
+            }
+        }
+    }
+
+    fn look_up(&mut self, mut parcel: Parcel) {
+        let all = 0..parcel.places.len();
+        let found = self.sink.look_up(&parcel.batch);
+        let held = found.map(|found| all.clone().filter(|index| found.holds(*index)).collect());
+        let (now, whose) = (self.clock.now(), self.whose());
+        match after_look_up(held, parcel.refused.is_some()) {
+            Seen::Held(held) => {
+                self.acknowledge(&parcel, &held);
+                let missing: Vec<usize> =
+                    all.filter(|index| held.binary_search(index).is_err()).collect();
+                if !missing.is_empty() {
+                    self.queue.push_front(parcel.part(&missing, false));
+                }
+            }
+            Seen::Split { blind } => {
+                parcel.blind |= blind;
+                let why = parcel.refused.clone().unwrap_or_default();
+                self.split(&parcel, &why);
+            }
+            Seen::Blind { why } => {
+                self.reading_trouble.begins(|| {
+                    format!(
+                        "{whose}: Loki does not say which lines it has: {why}; lines that it may \
+                         have are sent again, and counted as replayed"
+                    )
+                });
+                parcel.unsure = false;
+                parcel.blind = true;
+                self.queue.push_front(parcel);
+            }
+            Seen::Again { why } => {
+                self.pace.failed(now, &whose, &why, Duration::ZERO);
+                self.queue.push_front(parcel);
+            }
+        }
+    }
+
+    fn whose(&self) -> String {
+        self.log.display().to_string()
+    }
+
+    fn acknowledge(&mut self, parcel: &Parcel, indices: &[usize]) {
+        for place in indices.iter().filter_map(|index| parcel.places.get(*index)) {
+            self.offset.acknowledge(*place);
+        }
+        if parcel.blind && !parcel.unsure {
+            self.offset.replayed += indices.len() as u64;
+        }
+    }
+
+    /// The halves come next; a single line cannot be halved.
+    fn split(&mut self, parcel: &Parcel, why: &str) {
+        match parcel.halves() {
+            Some(halves) => halves.into_iter().rev().for_each(|half| self.queue.push_front(half)),
+            None => self.condemn(parcel, &[(0, why.to_owned())]),
+        }
+    }
+
+    fn sort(&mut self, parcel: &Parcel, fates: Fates) {
+        let (now, whose) = (self.clock.now(), self.whose());
+        let unnamed = fates.look_up.len() == parcel.places.len();
+        self.acknowledge(parcel, &fates.acknowledged);
+        for (index, why, reason) in &fates.parked {
+            if let Some(place) = parcel.places.get(*index) {
+                self.offset.park(*place, *why, reason, now.ns, next_try_ns(0, now.ns));
+            }
+        }
+        self.condemn(parcel, &fates.quarantined);
+        if !fates.look_up.is_empty() {
+            let mut part = parcel.part(&fates.look_up, true);
+            part.refused = unnamed.then(|| fates.why.clone());
+            self.queue.push_front(part);
+            self.pace.wait(now.at + LOOK_UP_DELAY);
+        }
+        if !fates.again.is_empty() {
+            self.queue.push_front(parcel.part(&fates.again, false));
+        }
+        if let Some(why) = &fates.pause {
+            self.pace.failed(now, &whose, why, Duration::ZERO);
+        }
+    }
+
+    fn condemn(&mut self, parcel: &Parcel, lines: &[(usize, String)]) {
+        let now_ns = self.clock.now().ns;
+        let mut condemned = lines.to_vec();
+        condemned.sort_by_key(|(index, _)| *index);
+        let mut condemned = condemned.iter().peekable();
+        for (index, (_, text)) in parcel.batch.lines().enumerate() {
+            let Some((_, reason)) = condemned.next_if(|(wanted, _)| *wanted == index) else {
+                continue;
+            };
+            let place = parcel.places[index];
+            let segment = &self.offset.segments[place.segment];
+            self.quarantine.add(&Condemned::new(segment, place, reason, text), now_ns);
+            self.condemned.push(place);
+        }
+    }
+
+    /// What waits for the quarantine is on the disk before the offset passes it.
+    pub(super) fn flush_quarantine(&mut self) -> Result<()> {
+        self.quarantine.flush().map_err(|error| {
+            Error::io(self.quarantine.path(), "writing the quarantine", error)
+        })?;
+        for place in self.condemned.drain(..) {
+            self.offset.quarantine(place);
+        }
+        self.dirty = true;
+        Ok(())
+    }
+}
