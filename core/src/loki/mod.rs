@@ -9,7 +9,12 @@
 
 pub(crate) mod answer;
 pub(crate) mod batch;
+mod json;
+pub(crate) mod limits;
 pub(crate) mod line;
+mod protobuf;
 pub(crate) mod query;
+mod recent;
 pub(crate) mod sink;
 pub(crate) mod stream;
+mod text;
