@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::answer::Reason;
 use super::line::Line;
+use super::refusal::Reason;
 
 /// Most labels of a stream.
 const MAX_LABELS: usize = 15;

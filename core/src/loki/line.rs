@@ -81,6 +81,13 @@ struct Seen {
     metadata: Arc<Metadata>,
 }
 
+impl Seen {
+    fn line(&self, ns: i64, level: Level) -> Line {
+        let (stream, metadata) = (Arc::clone(&self.stream), Arc::clone(&self.metadata));
+        Line { ns, level, stream, metadata }
+    }
+}
+
 impl LineReader {
     /// `labels` are the static labels of every stream.
     pub(crate) fn new(labels: &BTreeMap<String, String>) -> Self {
@@ -121,24 +128,16 @@ impl LineReader {
         };
 
         let known = tail.seen.iter().find(|seen| seen.head == head.number && *seen.phase == *phase);
-        let (stream, metadata) = match known {
-            Some(seen) => (&seen.stream, &seen.metadata),
-            None => {
-                let seen = Self::join(&self.static_labels, &mut self.streams, head, tail, phase)?;
-                if tail.seen.len() == MAX_PAIRS {
-                    tail.seen.clear();
-                }
-                tail.seen.push(seen);
-                let seen = &tail.seen[tail.seen.len() - 1];
-                (&seen.stream, &seen.metadata)
-            }
-        };
-        Ok(Line {
-            ns,
-            level: head.level,
-            stream: Arc::clone(stream),
-            metadata: Arc::clone(metadata),
-        })
+        if let Some(seen) = known {
+            return Ok(seen.line(ns, head.level));
+        }
+        let seen = Self::join(&self.static_labels, &mut self.streams, head, tail, phase)?;
+        let line = seen.line(ns, head.level);
+        if tail.seen.len() == MAX_PAIRS {
+            tail.seen.clear();
+        }
+        tail.seen.push(seen);
+        Ok(line)
     }
 
     /// What a head, a tail and a phase (a JSON string) come to together.

@@ -133,10 +133,10 @@ fn append_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
 /// Seven bits a byte, lowest first.
 fn append_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.push((number & 0x7F) as u8 | 0x80);
+        out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push(number.to_le_bytes()[0]);
 }
 
 /// Bytes of a number: one for each seven bits.

@@ -76,7 +76,12 @@ impl Hash for Stream {
     }
 }
 
-/// Appends a string of LogQL, that is of Go: what Loki's parsers read back to the same bytes.
+/// The digit of the lowest four bits.
+fn hex(number: u32) -> char {
+    char::from_digit(number & 15, 16).unwrap_or('0')
+}
+
+/// Appends a string of `LogQL`, that is of Go: what Loki's parsers read back to the same bytes.
 pub(crate) fn quote(out: &mut String, text: &str) {
     out.push('"');
     for letter in text.chars() {
@@ -86,7 +91,9 @@ pub(crate) fn quote(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             // The parsers refuse some controls (NUL) and a byte order mark at some places.
             letter if letter.is_control() || letter == '\u{FEFF}' => {
-                out.push_str(&format!("\\u{:04x}", u32::from(letter)));
+                out.push_str("\\u");
+                let code = u32::from(letter);
+                out.extend([12, 8, 4, 0].map(|shift| hex(code >> shift)));
             }
             letter => out.push(letter),
         }

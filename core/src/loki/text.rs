@@ -6,8 +6,8 @@ use std::borrow::Cow;
 /// Whether a line is UTF-8 without control characters.
 pub(super) fn is_plain(line: &[u8]) -> bool {
     // Without a branch inside, so that it becomes vector instructions.
-    let controls = line.iter().fold(false, |found, byte| found | (*byte < 0x20));
-    !controls && std::str::from_utf8(line).is_ok()
+    let controls = line.iter().fold(0u8, |found, byte| found | u8::from(*byte < 0x20));
+    controls == 0 && std::str::from_utf8(line).is_ok()
 }
 
 /// The text of a JSON string with its quotes.
