@@ -5,5 +5,6 @@ mod line;
 mod tags;
 mod time;
 
+pub(crate) use escape::escape;
 pub(crate) use line::{EncodedContext, Encoder, Source};
-pub(crate) use time::append_timestamp;
+pub(crate) use time::{append_timestamp, parse_timestamp};

@@ -84,6 +84,41 @@ fn civil(days: i64) -> (u32, u32, u32) {
     (narrow(year), narrow(month), narrow(day))
 }
 
+/// Nanoseconds since 1970 of a timestamp as [`append_timestamp`] writes it, with its `Z`. None for
+/// any other text, and for a time that 64-bit nanoseconds do not reach.
+pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
+    let (text, b"Z") = text.split_at_checked(LEN)? else { return None };
+    let number = |from: usize, digits: usize| {
+        text[from..from + digits].iter().try_fold(0i64, |number, byte| {
+            byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+        })
+    };
+    let marks = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':'), (19, b'.')];
+    if marks.iter().any(|(at, mark)| text[*at] != *mark) {
+        return None;
+    }
+    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
+    let (hour, minute, second) = (number(11, 2)?, number(14, 2)?, number(17, 2)?);
+    let days = days_of(year, month, day);
+    let (y, m, d) = civil(days);
+    let exists = (i64::from(y), i64::from(m), i64::from(d)) == (year, month, day);
+    if !exists || hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second;
+    // Before 1970 the second's product can be out of reach while the moment is not.
+    let ns = i128::from(seconds) * i128::from(SECOND_NS) + i128::from(number(20, 9)?);
+    i64::try_from(ns).ok()
+}
+
+/// The day of a date, counted from 1970-01-01; the inverse of [`civil`] for dates that exist.
+fn days_of(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * (if month > 2 { month - 3 } else { month + 9 }) + 2) / 5 + day - 1;
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -106,6 +141,34 @@ mod tests {
     }
 
     #[test]
+    fn texts_read_back() {
+        for ns in [0, -1, 1_795_342_272_123_456_789, i64::MIN, i64::MAX, 951_782_400 * SECOND_NS] {
+            let mut out = Vec::new();
+            append_timestamp(&mut out, ns);
+            assert_eq!(parse_timestamp(&out), Some(ns));
+        }
+        for text in [
+            "",
+            "2026-11-22T10:11:12.12345678Z",
+            "2026-11-22T10:11:12.1234567890Z",
+            "2026-11-22T10:11:12.123456789+",
+            "2026-11-22 10:11:12.123456789Z",
+            "2026-02-29T10:11:12.123456789Z",
+            "2026-13-01T10:11:12.123456789Z",
+            "2026-00-01T10:11:12.123456789Z",
+            "2026-11-22T24:11:12.123456789Z",
+            "2026-11-22T10:60:12.123456789Z",
+            "2026-11-22T10:11:60.123456789Z",
+            "2026-11-2xT10:11:12.123456789Z",
+            "2262-04-11T23:47:16.854775808Z",
+            "1677-09-21T00:12:43.145224191Z",
+            "0000-01-01T00:00:00.000000000Z",
+        ] {
+            assert_eq!(parse_timestamp(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
     fn days_follow_each_other() {
         let mut before = civil(-107_000);
         for days in -106_999..107_000 {
@@ -113,6 +176,7 @@ mod tests {
             let next_day = (year, month, day) == (before.0, before.1, before.2 + 1);
             let next_month = day == 1 && before.2 >= 28;
             assert!(next_day || next_month, "{days}: {before:?} → {year}-{month}-{day}");
+            assert_eq!(days_of(year.into(), month.into(), day.into()), days);
             before = (year, month, day);
         }
     }

@@ -1,4 +1,12 @@
-//! What an answer of Loki, or the lack of one, means for the lines that were sent.
+//! What an answer of Loki means for the lines that were sent. Pure: no I/O, no clock.
+
+use super::refusal::Refusal;
+
+/// Most bytes of an answer that are read; whoever answers more is not Loki.
+pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
+
+/// Most letters of an answer that are repeated to a user.
+const MAX_WHY: usize = 300;
 
 /// What became of a push.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -7,78 +15,169 @@ pub(crate) enum Answer {
     Stored,
     /// Surely nothing was stored, for now: connection refused, a name that does not resolve, a TLS
     /// handshake that failed, Loki's rate limit of a tenant.
-    NotStored { why: String },
+    NotStored {
+        /// One line for a user.
+        why: String,
+    },
     /// Some of it may have been stored: connection lost after sending, time-out, 5xx, a rate limit
     /// of a stream.
-    Unknown { why: String },
+    Unknown {
+        /// One line for a user.
+        why: String,
+    },
     /// The request was too large; nothing was stored.
-    TooLarge { why: String },
+    TooLarge {
+        /// One line for a user.
+        why: String,
+    },
     /// Some lines, or all, were refused for what they are.
     Refused(Refusal),
     /// Nothing was stored, and nothing will be until somebody mends it: authentication, tenant,
     /// labels, blocked ingestion, a server that is not Loki.
-    Hold { why: String },
+    Hold {
+        /// One line for a user.
+        why: String,
+    },
 }
 
-/// A refusal with what it names.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct Refusal {
-    /// What Loki said, shortened; one line.
-    pub(crate) why: String,
-    /// What became of the lines that [`Refusal::refused`] does not name.
-    pub(crate) rest: Rest,
+/// What a status and the beginning of its body mean, of a request with one stream.
+pub(crate) fn read(status: u16, body: &[u8]) -> Answer {
+    let body = String::from_utf8_lossy(body);
+    let why = said(status, &body);
+    match status {
+        204 => Answer::Stored,
+        413 => Answer::TooLarge { why },
+        // Loki counts a tenant's rate before it hands anything to a store. A stream's rate, and the
+        // number of streams, are counted in each store: one of several may have taken its copy.
+        429 if body.contains("ingestion rate limit exceeded for user") => Answer::NotStored { why },
+        400 if is_the_streams_fault(&body) => Answer::Hold { why },
+        400 | 422 => Answer::Refused(Refusal::read(status, &body, why)),
+        // Not implemented, no such HTTP version, a network that wants a login.
+        501 | 505 | 511 => Answer::Hold { why },
+        // 499: a proxy saw us go.
+        408 | 425 | 429 | 499..=599 => Answer::Unknown { why },
+        // 2xx that are not 204, 260 among them (ingestion blocked): not stored. Redirects are not
+        // followed: they would send secrets elsewhere. The rest says that something has to be
+        // mended: authentication, tenant, path.
+        _ => Answer::Hold { why },
+    }
 }
 
-/// What became of the lines of a refused push that the refusal does not name.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Rest {
-    /// They were stored.
-    Stored,
-    /// Some may have been stored: look them up.
-    Unknown,
-    /// None was stored.
-    NotStored,
+/// Whether a refusal is about what all lines have in common: the labels, the tenant, or whether
+/// structured metadata is allowed.
+fn is_the_streams_fault(body: &str) -> bool {
+    const FAULTS: [&str; 12] = [
+        "couldn't parse labels",
+        "error parsing labels '",
+        "error at least one label pair is required per stream",
+        "' has label name too long: '",
+        "' has label value too long: '",
+        "' has duplicate label name: '",
+        " label names; limit ",
+        "missing required labels '",
+        "includes structured metadata, but this feature is disallowed",
+        "tenant ID",
+        "org id",
+        "org ID",
+    ];
+    FAULTS.iter().any(|fault| body.contains(fault))
 }
 
-/// Why a line was refused.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Reason {
-    /// Older than Loki's limit: final.
-    TooOld,
-    /// Longer than Loki's limit: final.
-    TooLong,
-    /// Its structured metadata, or something else in it: final.
-    Content,
-    /// Ahead of Loki's clock: temporary.
-    TooFarAhead,
-    /// Behind its stream's newest line: temporary, until the stream is idle.
-    TooFarBehind,
-    /// The stream's rate limit: to be sent again soon.
-    RateLimited,
+/// `HTTP 400: what the body says`, in one line.
+pub(super) fn said(status: u16, body: &str) -> String {
+    let body = one_line(body);
+    if body.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {body}") }
 }
 
-/// A line of the batch that was refused.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) struct RefusedLine {
-    /// Its index in the batch.
-    pub(crate) index: usize,
-    pub(crate) reason: Reason,
-    /// What Loki said of it; one line.
-    pub(crate) why: String,
+/// A text in one line, not too long.
+pub(super) fn one_line(text: &str) -> String {
+    let mut line = String::new();
+    let mut letters = 0;
+    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
+        if word.is_empty() {
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+        letters += word.len() + 1;
+        if letters > 4 * MAX_WHY {
+            break;
+        }
+    }
+    if let Some((at, _)) = line.char_indices().nth(MAX_WHY) {
+        line.truncate(at);
+        line.push('…');
+    }
+    line
 }
 
-impl Refusal {
-    /// The lines that the refusal names, out of the batch's lines (time in nanoseconds, bytes), in
-    /// the batch's order, and what became of the others.
-    pub(crate) fn refused(
-        &self,
-        lines: impl Iterator<Item = (i64, usize)>,
-    ) -> (Vec<RefusedLine>, Rest) {
-        let named = lines.take(0).map(|_| RefusedLine {
-            index: 0,
-            reason: Reason::Content,
-            why: String::new(),
-        });
-        (named.collect(), self.rest)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(status: u16, body: &str) -> &'static str {
+        match read(status, body.as_bytes()) {
+            Answer::Stored => "stored",
+            Answer::NotStored { .. } => "not stored",
+            Answer::Unknown { .. } => "unknown",
+            Answer::TooLarge { .. } => "too large",
+            Answer::Refused(_) => "refused",
+            Answer::Hold { .. } => "hold",
+        }
+    }
+
+    #[test]
+    fn only_204_is_stored() {
+        for status in 100..=1000 {
+            assert_eq!(kind(status, "") == "stored", status == 204, "{status}");
+        }
+    }
+
+    #[test]
+    fn statuses() {
+        for (status, body, expected) in [
+            (200, "", "hold"),
+            (202, "accepted", "hold"),
+            (260, "ingestion blocked for user 'x' until '…' with status code '260'", "hold"),
+            (301, "", "hold"),
+            (307, "", "hold"),
+            (400, "something new", "refused"),
+            (401, "no org id", "hold"),
+            (403, "", "hold"),
+            (404, "page not found", "hold"),
+            (407, "", "hold"),
+            (408, "", "unknown"),
+            (413, "request body too large", "too large"),
+            (422, "error at least one valid stream is required for ingestion", "refused"),
+            (429, "", "unknown"),
+            (429, "Per stream rate limit exceeded (limit: 3MB/sec) while…", "unknown"),
+            (429, "maximum active stream limit exceeded when trying to create", "unknown"),
+            (429, "ingestion rate limit exceeded for user fake (limit: 4 bytes/sec)", "not stored"),
+            (499, "", "unknown"),
+            (500, "", "unknown"),
+            (501, "", "hold"),
+            (503, "", "unknown"),
+            (504, "", "unknown"),
+            (400, "tenant ID 'a/b' contains unsupported character '/'", "hold"),
+            (400, "multiple org IDs present", "hold"),
+            (400, "couldn't parse labels: 1:2: parse error: unexpected character", "hold"),
+            (400, "stream '{a=\"b\"}' has label value too long: 'b'", "hold"),
+            (400, "entry for stream '{a=\"b\"}' has 16 label names; limit 15", "hold"),
+        ] {
+            assert_eq!(kind(status, body), expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_reads_is_one_short_line() {
+        let said = said(500, &format!("  a\r\n\tb\u{1b}[31m\u{0}c {}", "ä".repeat(5000)));
+        assert!(said.starts_with("HTTP 500: a b [31m c ää"), "{said}");
+        assert_eq!(said.chars().count(), "HTTP 500: ".len() + MAX_WHY + 1);
+        assert_eq!(super::said(503, "\n"), "HTTP 503");
+        for body in [vec![0xFF; MAX_BODY_BYTES], vec![b'\n'; MAX_BODY_BYTES], vec![b'a'; 100_000]] {
+            read(400, &body);
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::line::Line;
+use super::protobuf;
 use super::stream::{Metadata, Stream};
 
 /// Lines of one stream, with their bytes.
@@ -11,7 +12,8 @@ pub(crate) struct Batch {
     stream: Arc<Stream>,
     text: Vec<u8>,
     entries: Vec<Entry>,
-    bytes: usize,
+    /// What the entries take in a push, before compression.
+    entry_bytes: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -24,7 +26,7 @@ struct Entry {
 
 impl Batch {
     pub(crate) fn new(stream: Arc<Stream>) -> Self {
-        Self { stream, text: Vec::new(), entries: Vec::new(), bytes: 0 }
+        Self { stream, text: Vec::new(), entries: Vec::new(), entry_bytes: 0 }
     }
 
     pub(crate) fn stream(&self) -> &Arc<Stream> {
@@ -33,10 +35,14 @@ impl Batch {
 
     /// Adds a line of this stream; `text` is what was read, without the newline.
     pub(crate) fn push(&mut self, line: &Line, text: &[u8]) {
+        debug_assert_eq!(line.stream, self.stream);
+        self.add(line.ns, text, &line.metadata);
+    }
+
+    fn add(&mut self, ns: i64, text: &[u8], metadata: &Arc<Metadata>) {
         self.text.extend_from_slice(text);
-        self.bytes += text.len();
-        let metadata = Arc::clone(&line.metadata);
-        self.entries.push(Entry { ns: line.ns, end: self.text.len(), metadata });
+        self.entry_bytes += protobuf::entry_bytes(ns, text.len(), metadata.protobuf().len());
+        self.entries.push(Entry { ns, end: self.text.len(), metadata: Arc::clone(metadata) });
     }
 
     /// How many lines it has.
@@ -48,29 +54,42 @@ impl Batch {
         self.entries.is_empty()
     }
 
-    /// The size of its protobuf encoding before compression, bytes.
+    /// The size of its push before compression, bytes; exact for protobuf.
     pub(crate) fn bytes(&self) -> usize {
-        self.bytes
+        protobuf::request_bytes(self.stream.labels(), self.entry_bytes)
+    }
+
+    /// What [`Batch::bytes`] would be with this line, too.
+    pub(crate) fn bytes_with(&self, line: &Line, text: &[u8]) -> usize {
+        let more = protobuf::entry_bytes(line.ns, text.len(), line.metadata.protobuf().len());
+        protobuf::request_bytes(self.stream.labels(), self.entry_bytes + more)
+    }
+
+    pub(super) fn entry_bytes(&self) -> usize {
+        self.entry_bytes
+    }
+
+    /// Each line with its time and metadata, in the order in which they were added.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (i64, &[u8], &Arc<Metadata>)> {
+        let starts = std::iter::once(0).chain(self.entries.iter().map(|entry| entry.end));
+        let text = |(entry, start): (&Entry, usize)| &self.text[start..entry.end];
+        self.entries
+            .iter()
+            .zip(starts)
+            .map(move |(entry, start)| (entry.ns, text((entry, start)), &entry.metadata))
     }
 
     /// Each line with its time, in the order in which they were added.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (i64, &[u8])> {
-        let starts = std::iter::once(0).chain(self.entries.iter().map(|entry| entry.end));
-        self.entries
-            .iter()
-            .zip(starts)
-            .map(|(entry, start)| (entry.ns, &self.text[start..entry.end]))
+        self.entries().map(|(ns, text, _)| (ns, text))
     }
 
     /// The lines whose index is chosen, in their order.
     pub(crate) fn subset(&self, mut chosen: impl FnMut(usize) -> bool) -> Self {
         let mut subset = Self::new(Arc::clone(&self.stream));
-        for (index, (ns, text)) in self.lines().enumerate() {
+        for (index, (ns, text, metadata)) in self.entries().enumerate() {
             if chosen(index) {
-                subset.text.extend_from_slice(text);
-                subset.bytes += text.len();
-                let metadata = Arc::clone(&self.entries[index].metadata);
-                subset.entries.push(Entry { ns, end: subset.text.len(), metadata });
+                subset.add(ns, text, metadata);
             }
         }
         subset
@@ -86,6 +105,6 @@ impl Batch {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.entries.clear();
-        self.bytes = 0;
+        self.entry_bytes = 0;
     }
 }

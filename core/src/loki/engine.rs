@@ -70,6 +70,12 @@ pub(super) struct Region {
     pub(super) parked: bool,
 }
 
+impl Region {
+    fn place(&self) -> Place {
+        Place { segment: self.known.segment, start: self.at, end: self.end }
+    }
+}
+
 /// One log, one Loki.
 pub(crate) struct Engine<S> {
     pub(super) log: PathBuf,
@@ -97,6 +103,8 @@ pub(crate) struct Engine<S> {
     /// The quarantine was looked through for entries that the offset does not know.
     pub(super) adopted: bool,
     pub(super) dirty: bool,
+    /// Something was counted that must be in the offset file before the next push.
+    pub(super) save_first: bool,
     saved_at: Option<Duration>,
     looked_at: Option<Duration>,
     waiting_since: Option<Duration>,
@@ -152,6 +160,7 @@ impl<S: Sink> Engine<S> {
             known: Vec::new(),
             adopted: false,
             dirty: false,
+            save_first: false,
             saved_at: None,
             looked_at: None,
             waiting_since: None,
@@ -213,6 +222,9 @@ impl<S: Sink> Engine<S> {
         if !self.queue.is_empty() {
             if let Some(until) = self.pace.wait_until().filter(|until| now.at < *until) {
                 return self.pass_time(now, until);
+            }
+            if self.save_first {
+                self.save(now)?;
             }
             self.send()?;
             self.save_when_due(now)?;
@@ -432,6 +444,7 @@ impl<S: Sink> Engine<S> {
             .write(&self.offset)
             .map_err(|error| Error::io(self.file.path(), "writing the offset file", error))?;
         self.dirty = false;
+        self.save_first = false;
         self.saved_at = Some(now.at);
         Ok(())
     }
@@ -468,20 +481,20 @@ impl<S: Sink> Engine<S> {
     /// The end, whatever is left: the offset file then says of nothing that it may have been sent
     /// but of what is so.
     pub(crate) fn leave(&mut self) {
-        let unsure = |parcel: &&Parcel| parcel.unsure || parcel.blind;
-        let sent: Vec<Place> =
-            self.queue.iter().filter(unsure).flat_map(|parcel| parcel.places.clone()).collect();
-        for (index, segment) in self.offset.segments.iter_mut().enumerate() {
-            let here = || sent.iter().filter(|place| place.segment == index);
-            let parked = |start| segment.parked.iter().any(|g| g.ranges.end_at(start).is_some());
-            let ends = here().filter(|place| !parked(place.start)).map(|place| place.end);
-            segment.in_flight = ends.max();
-            for group in &mut segment.parked {
-                group.in_flight = here().any(|place| group.ranges.end_at(place.start).is_some());
-            }
+        if let Some(lap) = &self.lap {
+            let parcels = self.queue.iter().chain(self.packing.open());
+            let unsure = parcels.filter(|parcel| parcel.unsure || parcel.blind);
+            let sent: Vec<Place> = unsure
+                .flat_map(|parcel| parcel.places.iter().copied())
+                .chain(lap.iter().filter(|region| region.unsure).map(Region::place))
+                .collect();
+            self.offset.in_flight_is(&sent);
+            self.dirty = true;
         }
-        let saved = self.save(self.clock.now());
-        if let Err(error) = saved {
+        if !self.dirty {
+            return;
+        }
+        if let Err(error) = self.save(self.clock.now()) {
             say(&error.to_string());
         }
     }

@@ -143,6 +143,19 @@ impl Offset {
         self.segments.iter().flat_map(|segment| &segment.parked).map(|p| p.ranges.len()).sum()
     }
 
+    /// Of what is in flight, only these places may really have been sent.
+    pub(crate) fn in_flight_is(&mut self, sent: &[Place]) {
+        for (index, segment) in self.segments.iter_mut().enumerate() {
+            let here = || sent.iter().filter(|place| place.segment == index);
+            let open = here().filter(|place| segment.group_of(place.start).is_none());
+            segment.in_flight = open.map(|place| place.end).max();
+            for group in &mut segment.parked {
+                let ranges = &group.ranges;
+                group.in_flight = here().any(|place| ranges.end_at(place.start).is_some());
+            }
+        }
+    }
+
     /// Loki has the line.
     pub(crate) fn acknowledge(&mut self, place: Place) {
         if let Some(segment) = self.segments.get_mut(place.segment) {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::batch::Batch;
 use super::line::Line;
 use super::offset::Place;
+use super::refusal::Reason;
 use super::stream::Stream;
 
 /// Most bytes of a push before compression, and of all parcels that are being filled.
@@ -19,16 +20,18 @@ pub(crate) struct Parcel {
     pub(crate) places: Vec<Place>,
     /// It may be stored already: to be looked up before it is sent.
     pub(crate) unsure: bool,
+    /// Why Loki may refuse its lines.
+    doubt: Option<Reason>,
     /// It was refused without naming a line: what Loki said.
     pub(crate) refused: Option<String>,
-    /// It may be stored and cannot be looked up.
+    /// It may be stored and cannot be looked up: counted as replayed.
     pub(crate) blind: bool,
 }
 
 impl Parcel {
-    pub(crate) fn new(stream: Arc<Stream>, unsure: bool) -> Self {
+    pub(crate) fn new(stream: Arc<Stream>, unsure: bool, doubt: Option<Reason>) -> Self {
         let (batch, places) = (Batch::new(stream), Vec::new());
-        Self { batch, places, unsure, refused: None, blind: false }
+        Self { batch, places, unsure, doubt, refused: None, blind: false }
     }
 
     pub(crate) fn push(&mut self, line: &Line, text: &[u8], place: Place) {
@@ -41,7 +44,8 @@ impl Parcel {
         let mut chosen = indices.iter().copied().peekable();
         let batch = self.batch.subset(|index| chosen.next_if_eq(&index).is_some());
         let places = indices.iter().filter_map(|index| self.places.get(*index).copied()).collect();
-        Self { batch, places, unsure, refused: None, blind: self.blind }
+        let (doubt, blind) = (self.doubt, self.blind);
+        Self { batch, places, unsure, doubt, refused: None, blind }
     }
 
     /// Its halves, neither of them empty; `None` for a single line.
@@ -55,7 +59,8 @@ impl Parcel {
     }
 }
 
-/// Parcels that are being filled, one a stream, all together as large as one push.
+/// Parcels that are being filled, one a stream (lines that Loki may refuse apart from the others),
+/// all together at most as large as one push.
 pub(crate) struct Packing {
     open: Vec<Parcel>,
     most_lines: usize,
@@ -74,25 +79,33 @@ impl Packing {
         text: &[u8],
         place: Place,
         unsure: bool,
+        doubt: Option<Reason>,
         out: &mut VecDeque<Parcel>,
     ) {
-        let adding = text.len() + 512;
+        let empty = Parcel::new(Arc::clone(&line.stream), unsure, doubt);
+        let adding = empty.batch.bytes_with(line, text);
         while self.bytes() + adding > PUSH_BYTES
             && let Some(largest) = (0..self.open.len()).max_by_key(|i| self.open[*i].batch.bytes())
         {
             out.push_back(self.open.swap_remove(largest));
         }
         let belongs = |parcel: &Parcel| {
-            parcel.unsure == unsure && *parcel.batch.stream() == line.stream
+            (parcel.unsure, parcel.doubt) == (unsure, doubt)
+                && *parcel.batch.stream() == line.stream
         };
         let index = self.open.iter().position(belongs).unwrap_or_else(|| {
-            self.open.push(Parcel::new(Arc::clone(&line.stream), unsure));
+            self.open.push(empty);
             self.open.len() - 1
         });
         self.open[index].push(line, text, place);
         if self.open[index].places.len() >= self.most_lines {
             out.push_back(self.open.swap_remove(index));
         }
+    }
+
+    /// What is being filled.
+    pub(crate) fn open(&self) -> impl Iterator<Item = &Parcel> {
+        self.open.iter()
     }
 
     fn bytes(&self) -> usize {

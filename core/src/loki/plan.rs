@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Reason, Refusal, Rest};
+use super::answer::Answer;
 use super::batch::Batch;
 use super::offset::Why;
 use super::query::LookUpError;
+use super::refusal::{Reason, Refusal, RefusedLine, Rest};
 
 /// How long Loki may take to show what it has taken.
 pub(crate) const LOOK_UP_DELAY: Duration = Duration::from_secs(2);
@@ -80,20 +81,23 @@ pub(crate) struct Fates {
     pub(crate) why: String,
 }
 
-/// Decides what follows from an answer.
-pub(crate) fn after(answer: Answer, batch: &Batch) -> Next {
+/// Decides what follows from an answer, and learns from it.
+pub(crate) fn after(answer: Answer, batch: &Batch, limits: &mut Limits, now_ns: i64) -> Next {
     match answer {
         Answer::Stored => Next::Acknowledged,
         Answer::NotStored { why } => Next::Again { why },
         Answer::Unknown { why } => Next::LookUp { why },
         Answer::TooLarge { why } => Next::Split { why },
         Answer::Hold { why } => Next::Hold { why },
-        Answer::Refused(refusal) => sort(&refusal, batch),
+        Answer::Refused(refusal) => {
+            let (named, rest) = refusal.refused(batch);
+            limits.learn(&named, batch, now_ns);
+            sort(&refusal, named, rest, batch)
+        }
     }
 }
 
-fn sort(refusal: &Refusal, batch: &Batch) -> Next {
-    let (named, rest) = refusal.refused(batch.lines().map(|(ns, text)| (ns, text.len())));
+fn sort(refusal: &Refusal, named: Vec<RefusedLine>, rest: Rest, batch: &Batch) -> Next {
     if named.is_empty() && rest == Rest::NotStored {
         return Next::Split { why: refusal.why.clone() };
     }
@@ -178,13 +182,12 @@ pub(crate) enum Beyond {
 }
 
 impl Limits {
-    /// Learns from the fates of a batch's lines.
-    pub(crate) fn learn(&mut self, answer: &Answer, batch: &Batch, now_ns: i64) {
-        let Answer::Refused(refusal) = answer else { return };
-        let lines: Vec<(i64, usize)> = batch.lines().map(|(ns, text)| (ns, text.len())).collect();
-        for line in refusal.refused(lines.iter().copied()).0 {
-            let Some(&(ns, len)) = lines.get(line.index) else { continue };
-            let len = i64::try_from(len).unwrap_or(i64::MAX);
+    /// Learns from the lines of a batch that were refused, in its order.
+    fn learn(&mut self, refused: &[RefusedLine], batch: &Batch, now_ns: i64) {
+        let mut refused = refused.iter().peekable();
+        for (index, (ns, text)) in batch.lines().enumerate() {
+            let Some(line) = refused.next_if(|line| line.index == index) else { continue };
+            let len = i64::try_from(text.len()).unwrap_or(i64::MAX);
             let (known, limit, up) = match line.reason {
                 Reason::TooOld => (&mut self.too_old, ns, true),
                 Reason::TooLong => (&mut self.too_long, len, false),
@@ -196,7 +199,7 @@ impl Limits {
                 within && known.holds(now_ns)
             });
             if !wider {
-                *known = Some(Known { limit, why: line.why, at_ns: now_ns });
+                *known = Some(Known { limit, why: line.why.clone(), at_ns: now_ns });
             }
         }
     }

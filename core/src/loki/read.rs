@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::engine::{Engine, Region};
+use super::limits::doubt;
 use super::line::Line;
 use super::offset::{Place, Why};
 use super::plan::{Beyond, next_try_ns};
@@ -32,22 +33,30 @@ impl<S: Sink> Engine<S> {
 
     /// Reads until there is something to send, or the lap is at its end.
     pub(super) fn read_on(&mut self) -> Result<()> {
+        let Some(mut region) = self.lap.as_mut().and_then(VecDeque::pop_front) else {
+            return self.read_out();
+        };
+        let now_ns = self.clock.now().ns;
+        let mut read = Ok(true);
         for _ in 0..STEP_LINES {
-            if !self.queue.is_empty() || self.is_quarantine_due() {
-                return Ok(());
-            }
-            let Some(region) = self.lap.as_mut().and_then(VecDeque::front_mut) else {
-                return self.read_out();
-            };
             if !region.parked {
                 region.at = self.offset.segments[region.known.segment].next_open(region.at);
             }
-            let region = region.clone();
-            if region.at >= region.end || !self.read_line(&region)? {
-                self.lap.as_mut().and_then(VecDeque::pop_front);
+            if region.at >= region.end || !self.queue.is_empty() || self.is_quarantine_due() {
+                break;
+            }
+            read = self.read_line(&mut region, now_ns);
+            if !matches!(read, Ok(true)) {
+                break;
             }
         }
-        Ok(())
+        // A part that is not there any more is settled by the next look.
+        if let Some(lap) = self.lap.as_mut().filter(|_| !matches!(read, Ok(false)))
+            && region.at < region.end
+        {
+            lap.push_front(region);
+        }
+        read.map(|_| ())
     }
 
     /// Everything of the lap was read; where everything is sent, too, it ends.
@@ -63,9 +72,8 @@ impl<S: Sink> Engine<S> {
         Ok(())
     }
 
-    /// Reads the line at the region's position; false where it is not there any more, which the
-    /// next look settles.
-    fn read_line(&mut self, region: &Region) -> Result<bool> {
+    /// Reads the line at the region's position; false where it is not there any more.
+    fn read_line(&mut self, region: &mut Region, now_ns: i64) -> Result<bool> {
         let Region { known, at, unsure, .. } = region;
         let opened = self.source.open(&known.part.path, known.part.id).map(|_| ());
         let (text, end, fits) = match opened
@@ -76,13 +84,10 @@ impl<S: Sink> Engine<S> {
             Err(error) if is_gone(&error) => return Ok(false),
             Err(error) => return Err(Error::io(&known.part.path, "reading the log", error)),
         };
-        if let Some(front) = self.lap.as_mut().and_then(VecDeque::front_mut) {
-            front.at = end;
-        }
         self.dirty = true;
         let place = Place { segment: known.segment, start: *at, end };
+        *at = end;
         self.offset.segments[known.segment].count_line(end);
-        let now_ns = self.clock.now().ns;
         let fate = if !fits {
             Fate::Quarantine("it is longer than a push to Loki may be".to_owned())
         } else {
@@ -98,7 +103,8 @@ impl<S: Sink> Engine<S> {
         };
         match fate {
             Fate::Send(line) => {
-                self.packing.add(&line, text, place, *unsure, &mut self.queue);
+                let doubt = doubt(&line, text.len(), now_ns);
+                self.packing.add(&line, text, place, *unsure, doubt, &mut self.queue);
             }
             Fate::PassOver => self.offset.pass_over(place),
             Fate::Park(why) => {

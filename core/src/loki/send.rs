@@ -26,8 +26,7 @@ impl<S: Sink> Engine<S> {
         }
         let answer = self.sink.push(&parcel.batch);
         let (now, whose) = (self.clock.now(), self.whose());
-        self.limits.learn(&answer, &parcel.batch, now.ns);
-        match after(answer, &parcel.batch) {
+        match after(answer, &parcel.batch, &mut self.limits, now.ns) {
             Next::Acknowledged => {
                 self.pace.succeeded(&whose);
                 let all: Vec<usize> = (0..parcel.places.len()).collect();
@@ -72,7 +71,10 @@ impl<S: Sink> Engine<S> {
                 }
             }
             Seen::Split { blind } => {
-                parcel.blind |= blind;
+                if blind && parcel.places.len() > 1 {
+                    self.count_replay(&parcel);
+                    parcel.blind = true;
+                }
                 let why = parcel.refused.clone().unwrap_or_default();
                 self.split(&parcel, &why);
             }
@@ -83,6 +85,7 @@ impl<S: Sink> Engine<S> {
                          have are sent again, and counted as replayed"
                     )
                 });
+                self.count_replay(&parcel);
                 parcel.unsure = false;
                 parcel.blind = true;
                 self.queue.push_front(parcel);
@@ -98,12 +101,16 @@ impl<S: Sink> Engine<S> {
         self.log.display().to_string()
     }
 
+    /// Counted, and saved, before it is sent: a process that is killed then has counted too many
+    /// rather than too few.
+    fn count_replay(&mut self, parcel: &Parcel) {
+        self.offset.replayed += parcel.places.len() as u64;
+        self.save_first = true;
+    }
+
     fn acknowledge(&mut self, parcel: &Parcel, indices: &[usize]) {
         for place in indices.iter().filter_map(|index| parcel.places.get(*index)) {
             self.offset.acknowledge(*place);
-        }
-        if parcel.blind && !parcel.unsure {
-            self.offset.replayed += indices.len() as u64;
         }
     }
 
