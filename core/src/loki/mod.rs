@@ -9,10 +9,13 @@
 
 pub(crate) mod answer;
 pub(crate) mod batch;
+pub(crate) mod client;
 mod json;
 pub(crate) mod limits;
 pub(crate) mod line;
 mod moment;
+mod narrow;
+mod page;
 mod protobuf;
 pub(crate) mod query;
 mod recent;
