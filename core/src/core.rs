@@ -11,6 +11,7 @@ use crate::contexts::Contexts;
 use crate::error::{Error, Result};
 use crate::file::LogFile;
 use crate::intake::Intake;
+use crate::loki::Shipper;
 use crate::notice::say;
 use crate::place::make_rings;
 use crate::record::Context;
@@ -24,6 +25,8 @@ use crate::writer::{Signals, Writer};
 pub(crate) struct Core {
     pub(crate) intake: Intake,
     thread: Mutex<Option<JoinHandle<()>>>,
+    /// Where lines are pushed to Loki.
+    shipper: Option<Shipper>,
     pub(crate) rings_in: RingsIn,
 }
 
@@ -61,10 +64,21 @@ impl Core {
             max_record_bytes: config.max_record_bytes,
             context: config.context.clone(),
         };
+        let first = writer.log.path().to_path_buf();
         let thread = writer.start()?;
+        let shipper = match config.loki.as_ref().filter(|loki| loki.enabled) {
+            Some(loki) => {
+                let signals = signals.clone();
+                let log = first.clone();
+                let logs = move || [vec![first.clone()], signals.apart()].concat();
+                Some(Shipper::start(&log, loki, logs)?)
+            }
+            None => None,
+        };
         Ok(Self {
             intake: Intake::new(rings, signals, ids, clock, config),
             thread: Mutex::new(Some(thread)),
+            shipper,
             rings_in: made.rings_in,
         })
     }
@@ -87,9 +101,16 @@ impl Core {
         waited.map_err(|trouble| self.unfinished(path, "flush", timeout, trouble))
     }
 
-    /// Refuses further records and waits until all accepted ones are in the file.
+    /// Refuses further records and waits until all accepted ones are in the file, and in Loki
+    /// where that is configured and answers.
     pub(crate) fn close(&self, path: &Path, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
+        let written = self.close_file(path, timeout, deadline);
+        let shipped = self.shipper.as_ref().map_or(Ok(()), |shipper| shipper.close(deadline));
+        written.and(shipped)
+    }
+
+    fn close_file(&self, path: &Path, timeout: Duration, deadline: Instant) -> Result<()> {
         let quiet = self.intake.rings.close(deadline);
         self.intake.signals.stop();
         if let Err(trouble) = self.intake.signals.wait(deadline, |ended| ended == Some(true)) {
@@ -150,6 +171,7 @@ impl Core {
             rotations,
             file_bytes,
             rings_in: self.rings_in,
+            loki: self.shipper.as_ref().map(Shipper::delivery),
         }
     }
 }

@@ -45,6 +45,9 @@ pub struct Stats {
     pub file_bytes: u64,
     /// Where the rings are.
     pub rings_in: RingsIn,
+    /// What became of the log's lines where they are pushed to Loki; of all processes that write
+    /// to it.
+    pub loki: Option<Delivery>,
 }
 
 /// One consistent snapshot of what became of the lines of one log, for one Loki:
@@ -67,4 +70,21 @@ pub struct Delivery {
     pub replayed: u64,
     /// Lines that were pending in segments that somebody deleted.
     pub missing: u64,
+}
+
+impl Delivery {
+    /// The sum of two logs.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
+        Self {
+            lines: self.lines + other.lines,
+            acknowledged: self.acknowledged + other.acknowledged,
+            below_level: self.below_level + other.below_level,
+            pending: self.pending + other.pending,
+            parked: self.parked + other.parked,
+            quarantined: self.quarantined + other.quarantined,
+            replayed: self.replayed + other.replayed,
+            missing: self.missing + other.missing,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! The writer: one thread that moves records from the rings into the file.
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
@@ -43,6 +44,8 @@ pub(crate) struct Signals {
     rotations: AtomicU64,
     file_bytes: AtomicU64,
     waiters: AtomicU64,
+    /// Files of our own that the writer went on in.
+    apart: Mutex<Vec<PathBuf>>,
     progress: Mutex<Progress>,
     moved: Condvar,
 }
@@ -80,6 +83,11 @@ impl Signals {
     pub(crate) fn note_recovery(&self, recovery: &Recovery) {
         self.recovered.fetch_add(recovery.records, Ordering::Relaxed);
         self.damaged.fetch_add(recovery.damaged, Ordering::Relaxed);
+    }
+
+    /// The files of our own that the writer went on in.
+    pub(crate) fn apart(&self) -> Vec<PathBuf> {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Asks the writer to end once the rings are empty.
@@ -270,7 +278,7 @@ impl Run {
 
     /// Goes on in a file of our own, so that one stopped process does not stop all others.
     fn go_apart(&mut self) {
-        let Writer { rings, log, note, .. } = &mut self.writer;
+        let Writer { rings, signals, log, note, .. } = &mut self.writer;
         let mut apart = log.apart();
         let opened = apart.lock().and_then(|mut locked| locked.ensure_log());
         let moved = opened.and_then(|()| match note {
@@ -280,7 +288,11 @@ impl Run {
             None => Ok(()),
         });
         match moved {
-            Ok(()) => *log = apart,
+            Ok(()) => {
+                let mut logs = signals.apart.lock().unwrap_or_else(PoisonError::into_inner);
+                logs.push(apart.path().to_path_buf());
+                *log = apart;
+            }
             Err(error) => say(&error.to_string()),
         }
     }

@@ -59,6 +59,26 @@ pub struct lb_stats {
     pub file_bytes: u64,
     /// LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
     pub rings_in: i32,
+    /// 1 where the log is pushed to Loki, else 0, and all that follows is 0. What follows is in
+    /// lines, of all processes that write to the log:
+    /// loki_lines = loki_acknowledged + loki_below_level + loki_pending + loki_quarantined, always.
+    pub loki_enabled: i32,
+    /// Lines of the log.
+    pub loki_lines: u64,
+    /// Lines that Loki has.
+    pub loki_acknowledged: u64,
+    /// Lines below loki.min_level.
+    pub loki_below_level: u64,
+    /// Lines that are still to be pushed.
+    pub loki_pending: u64,
+    /// The pending lines that Loki refuses for now.
+    pub loki_parked: u64,
+    /// Lines that Loki will never take.
+    pub loki_quarantined: u64,
+    /// Lines that were pushed again without knowing whether Loki had them.
+    pub loki_replayed: u64,
+    /// Lines that were pending in files that somebody deleted.
+    pub loki_missing: u64,
 }
 
 impl From<BatchResult> for lb_batch_result {
@@ -70,6 +90,7 @@ impl From<BatchResult> for lb_batch_result {
 
 impl From<Stats> for lb_stats {
     fn from(stats: Stats) -> Self {
+        let loki = stats.loki.unwrap_or_default();
         Self {
             struct_size: size_of::<Self>(),
             offered: stats.offered,
@@ -86,6 +107,15 @@ impl From<Stats> for lb_stats {
             rotations: stats.rotations,
             file_bytes: stats.file_bytes,
             rings_in: stats.rings_in as i32,
+            loki_enabled: i32::from(stats.loki.is_some()),
+            loki_lines: loki.lines,
+            loki_acknowledged: loki.acknowledged,
+            loki_below_level: loki.below_level,
+            loki_pending: loki.pending,
+            loki_parked: loki.parked,
+            loki_quarantined: loki.quarantined,
+            loki_replayed: loki.replayed,
+            loki_missing: loki.missing,
         }
     }
 }

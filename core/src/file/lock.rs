@@ -111,6 +111,15 @@ impl LockFile {
         }
     }
 
+    /// Takes the lock within `patience` and keeps it until this value is dropped.
+    pub(crate) fn keep(&mut self, patience: Duration) -> Result<&File, LockError> {
+        let held = self.lock(patience)?;
+        let file = held.file;
+        // Its end would be the lock's.
+        std::mem::forget(held);
+        Ok(file)
+    }
+
     fn ensure_open(&mut self) -> io::Result<FileId> {
         if let Some(open) = &self.open {
             return Ok(open.id);

@@ -130,10 +130,7 @@ impl<S: Sink> Engine<S> {
     ) -> Self {
         let file = OffsetFile::new(log, target);
         let found = file.read(target).unwrap_or_else(|error| {
-            say(&format!(
-                "{}: {error}; Loki is asked which lines it has",
-                file.path().display()
-            ));
+            say(&format!("{}: {error}; Loki is asked which lines it has", file.path().display()));
             None
         });
         let all_unsure = from_start || (found.is_none() && file.path().exists());
@@ -351,13 +348,8 @@ impl<S: Sink> Engine<S> {
         let crowded = self.offset.parked_ranges() > MOST_PARKED_RANGES;
         for known in &self.known {
             let segment = &self.offset.segments[known.segment];
-            let region = |at, end, unsure, parked| Region {
-                known: known.clone(),
-                at,
-                end,
-                unsure,
-                parked,
-            };
+            let region =
+                |at, end, unsure, parked| Region { known: known.clone(), at, end, unsure, parked };
             let due = segment.parked.iter().filter(|g| g.in_flight || g.next_ns <= now.ns);
             for group in due {
                 let (unsure, ranges) = (group.in_flight, group.ranges.iter());

@@ -6,9 +6,9 @@ use std::io::Write as _;
 use std::sync::{Arc, Mutex};
 
 use super::super::answer::{Answer, read};
-use super::super::refusal::Rest;
 use super::super::batch::Batch;
 use super::super::query::{Found, LookUpError};
+use super::super::refusal::Rest;
 use super::*;
 use crate::names;
 
@@ -134,7 +134,8 @@ impl Sink for Stub {
             Reading::Refused => Err(LookUpError::Refused { why }),
             Reading::Fails => Err(LookUpError::Failed { why }),
             Reading::Works => {
-                let holds = |line: &[u8]| world.stored.contains_key(std::str::from_utf8(line).unwrap());
+                let holds =
+                    |line: &[u8]| world.stored.contains_key(std::str::from_utf8(line).unwrap());
                 Ok(Found::new(batch.lines().map(|(_, line)| holds(line)).collect()))
             }
         }
@@ -187,8 +188,7 @@ impl Scene {
     }
 
     fn engine(log: &Path, world: &Stub, batch_lines: usize, from_start: bool) -> Engine<Stub> {
-        let backoff =
-            Backoff { base: Duration::from_millis(500), factor: 2.0, max_retries: None };
+        let backoff = Backoff { base: Duration::from_millis(500), factor: 2.0, max_retries: None };
         let flush_interval = Duration::from_secs(1);
         let rules = Rules { min_level: Level::Info, batch_lines, flush_interval, backoff };
         let labels = BTreeMap::new();
@@ -322,7 +322,8 @@ impl Scene {
             };
             times += in_loki.saturating_sub(1);
             if (in_loki, in_quarantine) != wanted {
-                let _ = writeln!(mistakes, "{in_loki} × Loki, {in_quarantine} × quarantine: {text}");
+                let _ =
+                    writeln!(mistakes, "{in_loki} × Loki, {in_quarantine} × quarantine: {text}");
             }
         }
         assert!(mistakes.is_empty(), "{mistakes}");
@@ -351,7 +352,10 @@ fn lines_from_the_level_up_are_shipped_and_all_are_counted() {
     assert_eq!(scene.world(|world| world.pushes.clone()), [7, 4, 1]);
     scene.check_all(&[scene.text()], 0);
     let entry = &scene.quarantined()[0];
-    assert_eq!((entry["line"].as_str(), entry["segment"].as_str()), (Some("no record"), Some("c-h.jsonl")));
+    assert_eq!(
+        (entry["line"].as_str(), entry["segment"].as_str()),
+        (Some("no record"), Some("c-h.jsonl"))
+    );
 
     // Another process finds nothing to do, and goes on where this one was.
     scene.kill();

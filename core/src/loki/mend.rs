@@ -83,9 +83,9 @@ impl<S: Sink> Engine<S> {
     }
 
     fn entries(&self, each: impl FnMut(Held)) -> Result<()> {
-        self.quarantine.entries(each).map_err(|error| {
-            Error::io(self.quarantine.path(), "reading the quarantine", error)
-        })
+        self.quarantine
+            .entries(each)
+            .map_err(|error| Error::io(self.quarantine.path(), "reading the quarantine", error))
     }
 
     /// Takes over entries of the quarantine that the offset does not know: somebody was killed
@@ -93,9 +93,10 @@ impl<S: Sink> Engine<S> {
     pub(super) fn adopt_quarantine(&mut self) -> Result<()> {
         let mut found = Vec::new();
         self.entries(|held| {
-            let known = self.known.iter().find(|known| {
-                self.offset.segments[known.segment].first == held.first
-            });
+            let known = self
+                .known
+                .iter()
+                .find(|known| self.offset.segments[known.segment].first == held.first);
             found.extend(known.map(|known| (known.clone(), held)));
         })?;
         if !found.is_empty() {

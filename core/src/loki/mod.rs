@@ -4,11 +4,19 @@
 //! (`batch`), a batch becomes the body of a push (`protobuf` or `json`), `client` sends it, and
 //! `answer` says what Loki made of it. `query` reads back what Loki holds.
 //!
+//! `engine` ships one log: it finds the log's files (`segments`), reads their lines (`source`,
+//! `read`), packs and sends them (`parcel`, `send`), decides what follows from an answer (`plan`,
+//! `pace`), and keeps how far it came (`offset`, `offset_file`, `quarantine`). `shipper` is the
+//! thread of a process that logs, `push` does the same for files of the past; both are elected
+//! before (`election`).
+//!
 //! The file is the queue: nothing here keeps a line that the file does not have, and nothing here
 //! knows rings, the writer or the append protocol.
 
 pub(crate) mod answer;
 pub(crate) mod batch;
+pub(crate) mod client;
+mod election;
 mod engine;
 mod identity;
 mod json;
@@ -16,21 +24,29 @@ pub(crate) mod limits;
 pub(crate) mod line;
 mod mend;
 mod moment;
+mod narrow;
 mod offset;
 mod offset_file;
 mod pace;
+mod page;
 mod parcel;
 mod plan;
 mod protobuf;
+mod push;
 mod quarantine;
 pub(crate) mod query;
 mod ranges;
 mod read;
 mod recent;
 pub(crate) mod refusal;
+mod runner;
 mod segments;
 mod send;
+mod shipper;
 pub(crate) mod sink;
 mod source;
 pub(crate) mod stream;
 mod text;
+
+pub use push::{Ended, PushOptions, Pushed, push};
+pub(crate) use shipper::Shipper;

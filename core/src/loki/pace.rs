@@ -22,6 +22,7 @@ pub(crate) trait Clock: Send {
 }
 
 /// The clocks of the system.
+#[derive(Clone, Copy)]
 pub(crate) struct SystemClock {
     origin: Instant,
 }

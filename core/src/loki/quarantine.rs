@@ -103,8 +103,7 @@ impl Quarantine {
     /// Appends the waiting entries and waits until they are on the disk. Where it fails they keep
     /// waiting.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
         // A killed process, or a full disk, may have left half an entry.
         let whole = whole_lines(&file, 0)?;
         if whole < file.metadata()?.len() {

@@ -59,12 +59,6 @@ impl Ranges {
         self.list.get(next).filter(|range| range.0 <= at).map(|range| range.1)
     }
 
-    /// Where the first range at or behind `at` starts.
-    pub(crate) fn next_from(&self, at: u64) -> Option<u64> {
-        let next = self.list.partition_point(|range| range.0 < at);
-        self.list.get(next).map(|range| range.0)
-    }
-
     /// The ranges in order: start, end.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, u64)> {
         self.list.iter().copied()
@@ -73,10 +67,6 @@ impl Ranges {
     /// How many ranges there are.
     pub(crate) fn len(&self) -> usize {
         self.list.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.list.is_empty()
     }
 }
 
@@ -114,15 +104,5 @@ mod tests {
                 assert_eq!(Ranges::from(list.iter().rev().copied().collect::<Vec<_>>()), ranges);
             }
         }
-    }
-
-    #[test]
-    fn the_next_range_is_found() {
-        let ranges = Ranges::from(vec![(10, 20), (30, 40)]);
-        assert_eq!(
-            [0, 10, 11, 30, 31].map(|at| ranges.next_from(at)),
-            [Some(10), Some(10), Some(30), Some(30), None]
-        );
-        assert!(!ranges.is_empty() && ranges.len() == 2);
     }
 }

@@ -76,14 +76,13 @@ impl<S: Sink> Engine<S> {
     fn read_line(&mut self, region: &mut Region, now_ns: i64) -> Result<bool> {
         let Region { known, at, unsure, .. } = region;
         let opened = self.source.open(&known.part.path, known.part.id).map(|_| ());
-        let (text, end, fits) = match opened
-            .and_then(|()| self.source.line(*at, known.part.committed))
-        {
-            Ok(Piece::Line { text, end }) => (text, end, true),
-            Ok(Piece::TooLong { head, end }) => (head, end, false),
-            Err(error) if is_gone(&error) => return Ok(false),
-            Err(error) => return Err(Error::io(&known.part.path, "reading the log", error)),
-        };
+        let (text, end, fits) =
+            match opened.and_then(|()| self.source.line(*at, known.part.committed)) {
+                Ok(Piece::Line { text, end }) => (text, end, true),
+                Ok(Piece::TooLong { head, end }) => (head, end, false),
+                Err(error) if is_gone(&error) => return Ok(false),
+                Err(error) => return Err(Error::io(&known.part.path, "reading the log", error)),
+            };
         self.dirty = true;
         let place = Place { segment: known.segment, start: *at, end };
         *at = end;

@@ -13,7 +13,11 @@ impl<S: Sink> Engine<S> {
     pub(super) fn send(&mut self) -> Result<()> {
         let Some(parcel) = self.queue.pop_front() else { return Ok(()) };
         self.dirty = true;
-        if parcel.unsure { self.look_up(parcel) } else { self.push(parcel) }
+        if parcel.unsure {
+            self.look_up(parcel)
+        } else {
+            self.push(parcel)
+        }
         if self.quarantine.waiting() > 0 { self.flush_quarantine() } else { Ok(()) }
     }
 
@@ -164,9 +168,9 @@ impl<S: Sink> Engine<S> {
 
     /// What waits for the quarantine is on the disk before the offset passes it.
     pub(super) fn flush_quarantine(&mut self) -> Result<()> {
-        self.quarantine.flush().map_err(|error| {
-            Error::io(self.quarantine.path(), "writing the quarantine", error)
-        })?;
+        self.quarantine
+            .flush()
+            .map_err(|error| Error::io(self.quarantine.path(), "writing the quarantine", error))?;
         for place in self.condemned.drain(..) {
             self.offset.quarantine(place);
         }

@@ -67,9 +67,7 @@ impl Source {
                 let end = at + len as u64 + 1;
                 return Ok(match len {
                     0..=LONGEST_LINE => Piece::Line { text: &self.buffer[range], end },
-                    _ => {
-                        Piece::TooLong { head: &self.buffer[range.start..][..LONGEST_LINE], end }
-                    }
+                    _ => Piece::TooLong { head: &self.buffer[range.start..][..LONGEST_LINE], end },
                 });
             }
             let (held, left) = (held.len(), limit.saturating_sub(at));

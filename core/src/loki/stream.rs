@@ -101,6 +101,10 @@ pub(crate) fn quote(out: &mut String, text: &str) {
     out.push('"');
 }
 
+/// The names of what an entry bears as structured metadata, in the order in which it is sent.
+pub(crate) const METADATA: [&str; 6] =
+    ["level", "event_type", "logger", "phase", "package", "plugin"];
+
 /// The structured metadata of an entry: names and values, in the order in which they are sent.
 #[derive(Debug, Default)]
 pub(crate) struct Metadata {

@@ -1,0 +1,89 @@
+//! One shipper a log: whoever holds its lock.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::offset::Target;
+use crate::file::{LockError, LockFile, id_at, id_of};
+use crate::names;
+use crate::ring::FileId;
+
+/// What the elected one says of itself in the lock file; information only.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Card {
+    pub(crate) pid: u32,
+    #[serde(flatten)]
+    pub(crate) target: Target,
+}
+
+/// One who would ship a log.
+pub(crate) struct Candidate {
+    lock: LockFile,
+    card: Card,
+    elected: Option<FileId>,
+}
+
+impl Candidate {
+    pub(crate) fn new(log: &Path, target: &Target) -> Self {
+        let card = Card { pid: std::process::id(), target: target.clone() };
+        Self { lock: LockFile::new(names::shipper_lock(log)), card, elected: None }
+    }
+
+    /// Whether this one is elected, now or since before. A folder that is gone elects nobody.
+    pub(crate) fn stand(&mut self) -> io::Result<bool> {
+        if self.elected.is_some() && self.elected == id_at(self.lock.path())? {
+            return Ok(true);
+        }
+        self.elected = None;
+        if !self.lock.path().parent().is_some_and(Path::is_dir) {
+            return Ok(false);
+        }
+        let file = match self.lock.keep(Duration::ZERO) {
+            Ok(file) => file,
+            Err(LockError::Busy) => return Ok(false),
+            Err(LockError::Io(error)) => return Err(error),
+        };
+        let mut text = serde_json::to_vec(&self.card)?;
+        text.push(b'\n');
+        file.set_len(0)?;
+        file.write_all_at(&text, 0)?;
+        self.elected = Some(id_of(file)?);
+        Ok(true)
+    }
+
+    /// Who is elected, where it can be told.
+    pub(crate) fn elected(&self) -> Option<Card> {
+        serde_json::from_slice(&std::fs::read(self.lock.path()).ok()?).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn one_is_elected_and_another_when_it_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.jsonl");
+        let target = |endpoint: &str| Target { endpoint: endpoint.into(), ..Target::default() };
+        let mut one = Candidate::new(&log, &target("http://one"));
+        let mut two = Candidate::new(&log, &target("http://two"));
+        assert!(one.stand().unwrap() && one.stand().unwrap());
+        assert!(!two.stand().unwrap());
+        assert_eq!(two.elected().unwrap().target, target("http://one"));
+        drop(one);
+        assert!(two.stand().unwrap());
+        assert_eq!(two.elected().unwrap().target, target("http://two"));
+        // Somebody cleans up: whoever comes first is elected anew.
+        std::fs::remove_file(names::shipper_lock(&log)).unwrap();
+        let mut three = Candidate::new(&log, &target("http://three"));
+        assert!(three.stand().unwrap() && !two.stand().unwrap());
+        std::fs::remove_dir_all(folder.path()).unwrap();
+        assert!(!two.stand().unwrap() && !folder.path().exists());
+    }
+}

@@ -1,0 +1,107 @@
+//! Ships files that nobody writes to any more: what `lb push` does.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::client::Client;
+use super::engine::Step;
+use super::pace::{Clock, SystemClock};
+use super::runner::Runner;
+use crate::config::LokiConfig;
+use crate::stats::Delivery;
+
+/// The longest sleep between two calls of `progress`.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How much, and for how long.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PushOptions {
+    /// Everything is looked up, and sent where it is missing; else what is not acknowledged yet.
+    pub from_start: bool,
+    /// When to give up; `None`: never, as long as `progress` goes on.
+    pub deadline: Option<Instant>,
+}
+
+/// How the shipping of one log ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Ended {
+    /// Everything is acknowledged, below the level or quarantined, but for parked lines.
+    Done,
+    /// The deadline passed or `progress` ended it; with why Loki did not take the lines at last.
+    Unfinished {
+        /// One line for a user.
+        why: Option<String>,
+    },
+    /// A live process ships this log.
+    Busy {
+        /// Information only.
+        pid: u32,
+    },
+}
+
+/// What became of one log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Pushed {
+    /// The log.
+    pub log: PathBuf,
+    /// Its accounting at the end.
+    pub delivery: Delivery,
+    /// How it ended.
+    pub ended: Ended,
+}
+
+/// Ships these logs, one after the other, each with its rotated segments. `progress` is called at
+/// least every tenth of a second unless a request is under way, with the log, its accounting and
+/// why Loki does not take lines now; it can end the work.
+pub fn push(
+    logs: &[PathBuf],
+    config: &LokiConfig,
+    options: PushOptions,
+    progress: &mut dyn FnMut(&Path, &Delivery, Option<&str>) -> ControlFlow<()>,
+) -> Vec<Pushed> {
+    let clock = SystemClock::new();
+    let mut all = Vec::new();
+    for log in logs {
+        let mut runner = Runner::<Client>::new(log, config, clock);
+        if options.from_start {
+            runner = runner.from_start();
+        }
+        runner.finish();
+        let ended = push_one(&mut runner, config, options, clock, progress);
+        runner.leave();
+        let delivery = runner.delivery().unwrap_or_default();
+        all.push(Pushed { log: log.clone(), delivery, ended });
+    }
+    all
+}
+
+fn push_one(
+    runner: &mut Runner<Client>,
+    config: &LokiConfig,
+    options: PushOptions,
+    clock: SystemClock,
+    progress: &mut dyn FnMut(&Path, &Delivery, Option<&str>) -> ControlFlow<()>,
+) -> Ended {
+    let mut failure = None;
+    loop {
+        let step =
+            runner.step(&mut || Client::new(config).inspect_err(|why| failure = Some(why.clone())));
+        if runner.is_done() {
+            return Ended::Done;
+        }
+        if let Some(pid) = runner.other() {
+            return Ended::Busy { pid };
+        }
+        let why = runner.last_failure().map(str::to_owned).or_else(|| failure.clone());
+        let delivery = runner.delivery().unwrap_or_default();
+        let stop = progress(runner.log(), &delivery, why.as_deref()).is_break();
+        if stop || options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Ended::Unfinished { why };
+        }
+        if let Step::Idle(until) = step {
+            let left = until.saturating_sub(clock.now().at);
+            std::thread::sleep(left.min(PROGRESS_INTERVAL));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! One log of a process: waits until it is elected, then ships.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::election::Candidate;
+use super::engine::{Engine, Rules, Step};
+use super::offset::Target;
+use super::pace::{Clock, SystemClock};
+use super::plan::{Backoff, LONGEST_PAUSE};
+use super::sink::Sink;
+use crate::config::LokiConfig;
+use crate::notice::{Trouble, say};
+use crate::stats::Delivery;
+
+/// How often one who is not elected tries again.
+const STAND_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What is kept of a configuration with a log's offset.
+pub(crate) fn target(config: &LokiConfig) -> Target {
+    Target {
+        endpoint: config.endpoint.shown(),
+        tenant: config.tenant.clone(),
+        min_level: config.min_level.name().to_owned(),
+    }
+}
+
+fn rules(config: &LokiConfig) -> Rules {
+    Rules {
+        min_level: config.min_level,
+        batch_lines: config.batch_lines.unwrap_or(usize::MAX),
+        flush_interval: config.flush_interval,
+        backoff: Backoff {
+            base: config.backoff_base,
+            factor: config.backoff_factor,
+            max_retries: config.max_retries,
+        },
+    }
+}
+
+/// One log, shipped by this process or by another.
+pub(crate) struct Runner<S> {
+    log: PathBuf,
+    config: LokiConfig,
+    clock: SystemClock,
+    candidate: Candidate,
+    engine: Option<Engine<S>>,
+    next_stand: Duration,
+    trouble: Trouble,
+    /// That another ships it otherwise was said.
+    compared: bool,
+    from_start: bool,
+    finishing: bool,
+}
+
+impl<S: Sink> Runner<S> {
+    pub(crate) fn new(log: &Path, config: &LokiConfig, clock: SystemClock) -> Self {
+        Self {
+            log: log.to_path_buf(),
+            candidate: Candidate::new(log, &target(config)),
+            config: config.clone(),
+            clock,
+            engine: None,
+            next_stand: Duration::ZERO,
+            trouble: Trouble::default(),
+            compared: false,
+            from_start: false,
+            finishing: false,
+        }
+    }
+
+    /// Everything is looked up, and sent where it is missing.
+    pub(crate) fn from_start(mut self) -> Self {
+        self.from_start = true;
+        self
+    }
+
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// Does the next thing. `connect` makes a sink for the one that is elected.
+    pub(crate) fn step(&mut self, connect: &mut impl FnMut() -> Result<S, String>) -> Step {
+        let now = self.clock.now().at;
+        if now >= self.next_stand {
+            self.next_stand = now + STAND_INTERVAL;
+            match self.stand(connect) {
+                Ok(()) => {
+                    self.trouble.ends(|| format!("{}: can be shipped now", self.log.display()))
+                }
+                Err((why, pause)) => {
+                    self.next_stand = now + pause;
+                    let log = self.log.display();
+                    self.trouble.begins(|| format!("{log}: cannot be shipped to Loki: {why}"));
+                }
+            }
+        }
+        match &mut self.engine {
+            Some(engine) => match engine.step() {
+                Step::Idle(until) => Step::Idle(until.min(self.next_stand)),
+                Step::Worked => Step::Worked,
+            },
+            None => Step::Idle(self.next_stand),
+        }
+    }
+
+    fn stand(
+        &mut self,
+        connect: &mut impl FnMut() -> Result<S, String>,
+    ) -> Result<(), (String, Duration)> {
+        let lock = |error: io::Error| (format!("its lock: {error}"), LONGEST_PAUSE);
+        if !self.candidate.stand().map_err(lock)? {
+            self.engine = None;
+            self.compare();
+        } else if self.engine.is_none() {
+            let sink = connect().map_err(|why| (why, LONGEST_PAUSE))?;
+            let labels = (!self.config.labels.is_empty()).then_some(&self.config.labels);
+            let mut engine = Engine::open(
+                &self.log,
+                &target(&self.config),
+                labels,
+                std::mem::take(&mut self.from_start),
+                rules(&self.config),
+                sink,
+                Box::new(self.clock),
+            );
+            if self.finishing {
+                engine.finish();
+            }
+            self.engine = Some(engine);
+        }
+        Ok(())
+    }
+
+    /// Says once where another's configuration holds and is not ours.
+    fn compare(&mut self) {
+        let Some(card) = self.candidate.elected().filter(|_| !self.compared) else { return };
+        self.compared = true;
+        let ours = target(&self.config);
+        if card.target != ours {
+            let shown = |target: &Target| {
+                let tenant = target.tenant.as_deref().unwrap_or("none");
+                format!("{}, tenant {tenant}, from {} up", target.endpoint, target.min_level)
+            };
+            say(&format!(
+                "{}: process {} ships it ({}); the Loki of this process ({}) has no effect",
+                self.log.display(),
+                card.pid,
+                shown(&card.target),
+                shown(&ours)
+            ));
+        }
+    }
+
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.finishing
+    }
+
+    /// From now on nothing waits for more lines.
+    pub(crate) fn finish(&mut self) {
+        self.finishing = true;
+        self.engine.iter_mut().for_each(Engine::finish);
+    }
+
+    pub(crate) fn delivery(&self) -> Option<Delivery> {
+        self.engine.as_ref().map(Engine::delivery)
+    }
+
+    /// Who ships instead of us: its process id.
+    pub(crate) fn other(&self) -> Option<u32> {
+        if self.engine.is_some() { None } else { self.candidate.elected().map(|card| card.pid) }
+    }
+
+    pub(crate) fn is_elected(&self) -> bool {
+        self.engine.is_some()
+    }
+
+    pub(crate) fn is_done(&self) -> bool {
+        self.engine.as_ref().is_some_and(Engine::is_done)
+    }
+
+    /// Why Loki does not take the lines now, or why nobody can be asked.
+    pub(crate) fn last_failure(&self) -> Option<&str> {
+        self.engine.as_ref().and_then(Engine::last_failure)
+    }
+
+    /// Leaves everything so that the next one can go on.
+    pub(crate) fn leave(&mut self) {
+        self.engine.iter_mut().for_each(Engine::leave);
+    }
+}
