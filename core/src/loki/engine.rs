@@ -8,7 +8,7 @@
 //! Each step does one thing that is seen outside (a push, a look-up, a save), so that tests can end
 //! a process between any two.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -77,6 +77,7 @@ impl Region {
 }
 
 /// One log, one Loki.
+#[allow(clippy::struct_excessive_bools)] // Independent facts, not states of one thing.
 pub(crate) struct Engine<S> {
     pub(super) log: PathBuf,
     segments: Segments,
@@ -122,7 +123,7 @@ impl<S: Sink> Engine<S> {
     pub(crate) fn open(
         log: &Path,
         target: &Target,
-        labels: Option<&std::collections::BTreeMap<String, String>>,
+        labels: Option<&BTreeMap<String, String>>,
         from_start: bool,
         rules: Rules,
         sink: S,
@@ -134,7 +135,7 @@ impl<S: Sink> Engine<S> {
             None
         });
         let all_unsure = from_start || (found.is_none() && file.path().exists());
-        let mut offset = found.unwrap_or_else(|| Offset::new(target.clone(), Default::default()));
+        let mut offset = found.unwrap_or_else(|| Offset::new(target.clone(), BTreeMap::new()));
         if let Some(labels) = labels {
             offset.labels.clone_from(labels);
         }
@@ -239,16 +240,24 @@ impl<S: Sink> Engine<S> {
     fn pass_time(&mut self, now: Moment, until: Duration) -> Result<Step> {
         if self.looked_at.is_none_or(|at| now.at >= at + SAVE_INTERVAL) {
             self.looked_at = Some(now.at);
-            let parts = self.segments.look()?;
-            self.known = self.recognised(&parts)?;
-            self.count_ahead()?;
+            self.count_all()?;
             self.save_when_due(now)?;
         }
         Ok(Step::Idle(until.min(now.at + SAVE_INTERVAL)))
     }
 
+    /// Looks for lines that are new, and counts them.
+    fn count_all(&mut self) -> Result<()> {
+        let before = self.offset.delivery().lines;
+        let parts = self.segments.look()?;
+        self.known = self.recognised(&parts)?;
+        self.count_ahead()?;
+        self.dirty |= self.offset.delivery().lines != before;
+        Ok(())
+    }
+
     fn recognised(&mut self, parts: &[super::segments::Part]) -> Result<Vec<Known>> {
-        recognise(&mut self.offset, parts)
+        recognise(&mut self.offset, parts, &self.known)
             .map_err(|error| Error::io(&self.log, "reading the files of the log", error))
     }
 
@@ -473,6 +482,9 @@ impl<S: Sink> Engine<S> {
     /// The end, whatever is left: the offset file then says of nothing that it may have been sent
     /// but of what is so.
     pub(crate) fn leave(&mut self) {
+        if let Err(error) = self.count_all() {
+            say(&error.to_string());
+        }
         if let Some(lap) = &self.lap {
             let parcels = self.queue.iter().chain(self.packing.open());
             let unsure = parcels.filter(|parcel| parcel.unsure || parcel.blind);

@@ -4,6 +4,7 @@ use super::engine::Engine;
 use super::identity::LineHash;
 use super::offset::Place;
 use super::quarantine::Held;
+use super::ranges::Ranges;
 use super::segments::Known;
 use super::sink::Sink;
 use super::source::Piece;
@@ -30,7 +31,9 @@ impl<S: Sink> Engine<S> {
         ));
         self.source.forget();
         let groups = &mut self.offset.segments[known.segment].parked;
-        groups.iter_mut().for_each(|group| group.ranges.remove(to, u64::MAX));
+        for group in groups {
+            group.ranges.remove(to, u64::MAX);
+        }
         let counted = self.count_again(known, to)?;
         let first = self.offset.segments[known.segment].first;
         let mut quarantined = 0;
@@ -48,7 +51,7 @@ impl<S: Sink> Engine<S> {
         segment.acknowledged =
             counted.lines.saturating_sub(segment.below_level + segment.quarantined + parked);
         (segment.mark, segment.counted_to) = (to, to);
-        segment.done = Default::default();
+        segment.done = Ranges::default();
         segment.proofs.retain(|proof| proof.at <= to);
         segment.in_flight = Some(known.part.committed);
         self.dirty = true;

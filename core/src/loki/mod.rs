@@ -40,6 +40,8 @@ mod read;
 mod recent;
 pub(crate) mod refusal;
 mod runner;
+#[cfg(test)]
+mod scene;
 mod segments;
 mod send;
 mod shipper;
@@ -48,5 +50,5 @@ mod source;
 pub(crate) mod stream;
 mod text;
 
-pub use push::{Ended, PushOptions, Pushed, push};
+pub use push::{Ended, Progress, PushOptions, Pushed, push};
 pub(crate) use shipper::Shipper;

@@ -92,9 +92,7 @@ impl Pace {
     /// It has not: the next try is in `at_least` or later.
     pub(crate) fn failed(&mut self, now: Moment, whose: &str, why: &str, at_least: Duration) {
         self.failures += 1;
-        self.trouble.begins(|| {
-            format!("{whose}: Loki cannot be reached: {why}; the lines wait in the file")
-        });
+        self.trouble.begins(|| format!("{whose}: {why}; lines for Loki wait in the file"));
         if self.backoff.gives_up(self.failures) {
             let failures = self.failures;
             self.gave_up.begins(|| {

@@ -162,9 +162,9 @@ pub(crate) fn after_look_up(held: Result<Vec<usize>, LookUpError>, refused: bool
 pub(crate) struct Limits {
     /// The newest line that was too old, the shortest that was too long, the least that was too far
     /// ahead (nanoseconds), each with what Loki said and when.
-    too_old: Option<Known>,
-    too_long: Option<Known>,
-    too_far_ahead: Option<Known>,
+    old: Option<Known>,
+    long: Option<Known>,
+    ahead: Option<Known>,
 }
 
 #[derive(Clone, Debug)]
@@ -189,9 +189,9 @@ impl Limits {
             let Some(line) = refused.next_if(|line| line.index == index) else { continue };
             let len = i64::try_from(text.len()).unwrap_or(i64::MAX);
             let (known, limit, up) = match line.reason {
-                Reason::TooOld => (&mut self.too_old, ns, true),
-                Reason::TooLong => (&mut self.too_long, len, false),
-                Reason::TooFarAhead => (&mut self.too_far_ahead, ns.saturating_sub(now_ns), false),
+                Reason::TooOld => (&mut self.old, ns, true),
+                Reason::TooLong => (&mut self.long, len, false),
+                Reason::TooFarAhead => (&mut self.ahead, ns.saturating_sub(now_ns), false),
                 Reason::Content | Reason::TooFarBehind | Reason::RateLimited => continue,
             };
             let wider = known.as_ref().is_some_and(|known| {
@@ -208,12 +208,12 @@ impl Limits {
     pub(crate) fn check(&self, ns: i64, len: usize, now_ns: i64) -> Option<Beyond> {
         let len = i64::try_from(len).unwrap_or(i64::MAX);
         let known = |known: &Option<Known>| known.clone().filter(|known| known.holds(now_ns));
-        let old = known(&self.too_old).filter(|known| ns <= known.limit);
-        let long = known(&self.too_long).filter(|known| len >= known.limit);
+        let old = known(&self.old).filter(|known| ns <= known.limit);
+        let long = known(&self.long).filter(|known| len >= known.limit);
         if let Some(Known { why, .. }) = old.or(long) {
             return Some(Beyond::Never { why });
         }
-        let ahead = known(&self.too_far_ahead);
+        let ahead = known(&self.ahead);
         ahead
             .filter(|known| ns.saturating_sub(now_ns) >= known.limit)
             .map(|known| Beyond::NotYet { why: known.why })

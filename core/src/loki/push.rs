@@ -51,21 +51,23 @@ pub struct Pushed {
     pub ended: Ended,
 }
 
+/// Told of a log, its accounting, and why Loki does not take lines now; can end the work.
+pub type Progress<'p> = dyn FnMut(&Path, &Delivery, Option<&str>) -> ControlFlow<()> + 'p;
+
 /// Ships these logs, one after the other, each with its rotated segments. `progress` is called at
-/// least every tenth of a second unless a request is under way, with the log, its accounting and
-/// why Loki does not take lines now; it can end the work.
+/// least every tenth of a second unless a request is under way.
 pub fn push(
     logs: &[PathBuf],
     config: &LokiConfig,
     options: PushOptions,
-    progress: &mut dyn FnMut(&Path, &Delivery, Option<&str>) -> ControlFlow<()>,
+    progress: &mut Progress<'_>,
 ) -> Vec<Pushed> {
     let clock = SystemClock::new();
     let mut all = Vec::new();
     for log in logs {
         let mut runner = Runner::<Client>::new(log, config, clock);
         if options.from_start {
-            runner = runner.from_start();
+            runner.begin_anew();
         }
         runner.finish();
         let ended = push_one(&mut runner, config, options, clock, progress);
@@ -81,7 +83,7 @@ fn push_one(
     config: &LokiConfig,
     options: PushOptions,
     clock: SystemClock,
-    progress: &mut dyn FnMut(&Path, &Delivery, Option<&str>) -> ControlFlow<()>,
+    progress: &mut Progress<'_>,
 ) -> Ended {
     let mut failure = None;
     loop {
@@ -95,8 +97,8 @@ fn push_one(
         }
         let why = runner.last_failure().map(str::to_owned).or_else(|| failure.clone());
         let delivery = runner.delivery().unwrap_or_default();
-        let stop = progress(runner.log(), &delivery, why.as_deref()).is_break();
-        if stop || options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        let ended = progress(runner.log(), &delivery, why.as_deref()).is_break();
+        if ended || options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Ended::Unfinished { why };
         }
         if let Step::Idle(until) = step {

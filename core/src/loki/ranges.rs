@@ -13,7 +13,9 @@ pub(crate) struct Ranges {
 impl From<Vec<(u64, u64)>> for Ranges {
     fn from(list: Vec<(u64, u64)>) -> Self {
         let mut ranges = Self::default();
-        list.into_iter().for_each(|(start, end)| ranges.insert(start, end));
+        for (start, end) in list {
+            ranges.insert(start, end);
+        }
         ranges
     }
 }

@@ -87,9 +87,7 @@ impl<S: Sink> Engine<S> {
         let place = Place { segment: known.segment, start: *at, end };
         *at = end;
         self.offset.segments[known.segment].count_line(end);
-        let fate = if !fits {
-            Fate::Quarantine("it is longer than a push to Loki may be".to_owned())
-        } else {
+        let fate = if fits {
             match self.reader.read(text) {
                 Err(why) => Fate::Quarantine(format!("no record: {why}")),
                 Ok(line) if line.level < self.rules.min_level => Fate::PassOver,
@@ -99,6 +97,8 @@ impl<S: Sink> Engine<S> {
                     Some(Beyond::NotYet { why }) => Fate::Park(why),
                 },
             }
+        } else {
+            Fate::Quarantine("it is longer than a push to Loki may be".to_owned())
         };
         match fate {
             Fate::Send(line) => {

@@ -71,9 +71,8 @@ impl<S: Sink> Runner<S> {
     }
 
     /// Everything is looked up, and sent where it is missing.
-    pub(crate) fn from_start(mut self) -> Self {
+    pub(crate) fn begin_anew(&mut self) {
         self.from_start = true;
-        self
     }
 
     pub(crate) fn log(&self) -> &Path {
@@ -87,7 +86,8 @@ impl<S: Sink> Runner<S> {
             self.next_stand = now + STAND_INTERVAL;
             match self.stand(connect) {
                 Ok(()) => {
-                    self.trouble.ends(|| format!("{}: can be shipped now", self.log.display()))
+                    let log = self.log.display();
+                    self.trouble.ends(|| format!("{log}: can be shipped to Loki now"));
                 }
                 Err((why, pause)) => {
                     self.next_stand = now + pause;

@@ -17,7 +17,7 @@ use crate::ring::FileId;
 const LISTED_FOR: Duration = Duration::from_secs(5);
 
 /// A file of the log: a rotated segment, or the live one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Part {
     pub(crate) path: PathBuf,
     pub(crate) id: FileId,
@@ -50,23 +50,23 @@ impl Segments {
         let path = self.log.path().to_path_buf();
         let failed = |error| Error::io(&path, "looking at the files of the log", error);
         // A log that no process of ours writes to has no lock file, and gets none.
-        let locked = match names::lock_file(&path).exists() {
-            true => Some(self.log.lock()?),
-            false => None,
-        };
+        let in_use = names::lock_file(&path).exists();
+        let locked = if in_use { Some(self.log.lock()?) } else { None };
         let current = locked.as_ref().map(crate::file::Locked::current);
         // Rotation needs the lock, too: no file appears twice or not at all.
         let live = live_part(&path, current).map_err(failed)?;
         let id = live.as_ref().map(|part| part.id);
-        let fresh = |listed: &&Listed| listed.live == id && listed.at.elapsed() < LISTED_FOR;
-        let mut parts = match self.listed.as_ref().filter(fresh) {
-            Some(listed) => listed.rotated.clone(),
-            None => {
-                let rotated = rotated_parts(&path).map_err(failed)?;
-                let at = Instant::now();
-                self.listed = Some(Listed { at, live: id, rotated: rotated.clone() });
-                rotated
-            }
+        // Who rotates begins a new live file, so that the same one means: not rotated.
+        let fresh = |listed: &&Listed| {
+            id.is_some() && listed.live == id && listed.at.elapsed() < LISTED_FOR
+        };
+        let mut parts = if let Some(listed) = self.listed.as_ref().filter(fresh) {
+            listed.rotated.clone()
+        } else {
+            let rotated = rotated_parts(&path).map_err(failed)?;
+            let at = Instant::now();
+            self.listed = Some(Listed { at, live: id, rotated: rotated.clone() });
+            rotated
         };
         parts.extend(live);
         Ok(parts)
@@ -123,11 +123,20 @@ pub(crate) struct Known {
 }
 
 /// Finds each part's segment in the offset, by its first line and not by its name; new ones are
-/// added behind the others. Parts without a line are left out.
-pub(crate) fn recognise(offset: &mut Offset, parts: &[Part]) -> io::Result<Vec<Known>> {
-    let mut known: Vec<Known> = Vec::new();
-    for part in parts.iter().filter(|part| part.committed > 0) {
-        let file = File::open(&part.path)?;
+/// added behind the others. Parts without a line are left out, and those that have just gone; what
+/// has not changed since `before` is not looked at again.
+pub(crate) fn recognise(
+    offset: &mut Offset,
+    parts: &[Part],
+    before: &[Known],
+) -> io::Result<Vec<Known>> {
+    let same = |part: &Part| before.iter().find(|known| known.part == *part).cloned();
+    let mut known: Vec<Known> = parts.iter().filter_map(same).collect();
+    for part in parts.iter().filter(|part| part.committed > 0 && same(part).is_none()) {
+        let file = match File::open(&part.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
         let Some(first) = first_line(&file, part.committed)? else { continue };
         let free = |index: &usize| {
             offset.segments[*index].first == first && known.iter().all(|k| k.segment != *index)
@@ -149,6 +158,7 @@ pub(crate) fn recognise(offset: &mut Offset, parts: &[Part]) -> io::Result<Vec<K
         let rewind_to = proven(entry, &file, part.committed)?;
         known.push(Known { part: part.clone(), segment, rewind_to });
     }
+    known.sort_by_key(|known| parts.iter().position(|part| *part == known.part));
     Ok(known)
 }
 

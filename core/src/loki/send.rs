@@ -14,9 +14,9 @@ impl<S: Sink> Engine<S> {
         let Some(parcel) = self.queue.pop_front() else { return Ok(()) };
         self.dirty = true;
         if parcel.unsure {
-            self.look_up(parcel)
+            self.look_up(parcel);
         } else {
-            self.push(parcel)
+            self.push(parcel);
         }
         if self.quarantine.waiting() > 0 { self.flush_quarantine() } else { Ok(()) }
     }
@@ -55,7 +55,7 @@ impl<S: Sink> Engine<S> {
             }
             Next::Sorted(fates) => {
                 self.pace.succeeded(&whose);
-                self.sort(&parcel, fates);
+                self.sort(&parcel, &fates);
             }
         }
     }
@@ -102,7 +102,7 @@ impl<S: Sink> Engine<S> {
     }
 
     fn whose(&self) -> String {
-        self.log.display().to_string()
+        format!("{}: {}", self.log.display(), self.offset.target.endpoint)
     }
 
     /// Counted, and saved, before it is sent: a process that is killed then has counted too many
@@ -126,7 +126,7 @@ impl<S: Sink> Engine<S> {
         }
     }
 
-    fn sort(&mut self, parcel: &Parcel, fates: Fates) {
+    fn sort(&mut self, parcel: &Parcel, fates: &Fates) {
         let (now, whose) = (self.clock.now(), self.whose());
         let unnamed = fates.look_up.len() == parcel.places.len();
         self.acknowledge(parcel, &fates.acknowledged);
