@@ -239,6 +239,26 @@ typedef struct lb_stats {
   uint64_t file_bytes;
   // LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
   int32_t rings_in;
+  // 1 where the log is pushed to Loki, else 0, and all that follows is 0. What follows is in
+  // lines, of all processes that write to the log:
+  // loki_lines = loki_acknowledged + loki_below_level + loki_pending + loki_quarantined, always.
+  int32_t loki_enabled;
+  // Lines of the log.
+  uint64_t loki_lines;
+  // Lines that Loki has.
+  uint64_t loki_acknowledged;
+  // Lines below loki.min_level.
+  uint64_t loki_below_level;
+  // Lines that are still to be pushed.
+  uint64_t loki_pending;
+  // The pending lines that Loki refuses for now.
+  uint64_t loki_parked;
+  // Lines that Loki will never take.
+  uint64_t loki_quarantined;
+  // Lines that were pushed again without knowing whether Loki had them.
+  uint64_t loki_replayed;
+  // Lines that were pending in files that somebody deleted.
+  uint64_t loki_missing;
 } lb_stats;
 
 #ifdef __cplusplus

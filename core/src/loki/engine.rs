@@ -13,12 +13,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::identity::{LineHash, line_before};
+use super::lap::Region;
 use super::line::LineReader;
-use super::offset::{Offset, Place, Target};
+use super::offset::{Offset, Place, Segment, Target};
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, Moment, Pace};
 use super::parcel::{Packing, Parcel};
-use super::plan::{Backoff, Limits, next_try_ns};
+use super::plan::{Backoff, LOOK_UP_DELAY, Limits};
 use super::quarantine::Quarantine;
 use super::segments::{Known, Segments, recognise};
 use super::sink::Sink;
@@ -28,14 +29,8 @@ use crate::notice::{Trouble, say};
 use crate::record::Level;
 use crate::stats::Delivery;
 
-/// Most bytes of the log in a lap: about what a fast Loki takes in a second.
-const LAP_BYTES: u64 = 64 << 20;
 /// The offset file is written at most so often, while nobody asks for more.
-const SAVE_INTERVAL: Duration = Duration::from_secs(1);
-/// From so many bytes on a lap does not wait for more.
-const FULL_BYTES: u64 = 1 << 20;
-/// So many parked ranges are kept; beyond it what is parked goes first.
-const MOST_PARKED_RANGES: usize = 1 << 14;
+pub(super) const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// The pause behind trouble with our own files.
 const FILE_PAUSE: Duration = Duration::from_secs(1);
 
@@ -48,6 +43,8 @@ pub(crate) struct Rules {
     /// The longest wait before a push.
     pub(crate) flush_interval: Duration,
     pub(crate) backoff: Backoff,
+    /// What this client's pauses differ from others' by.
+    pub(crate) seed: u64,
 }
 
 /// What a step came to.
@@ -59,28 +56,11 @@ pub(crate) enum Step {
     Idle(Duration),
 }
 
-/// Where a lap reads.
-#[derive(Clone, Debug)]
-pub(super) struct Region {
-    pub(super) known: Known,
-    pub(super) at: u64,
-    pub(super) end: u64,
-    /// Its lines may be stored already.
-    pub(super) unsure: bool,
-    pub(super) parked: bool,
-}
-
-impl Region {
-    fn place(&self) -> Place {
-        Place { segment: self.known.segment, start: self.at, end: self.end }
-    }
-}
-
 /// One log, one Loki.
 #[allow(clippy::struct_excessive_bools)] // Independent facts, not states of one thing.
 pub(crate) struct Engine<S> {
     pub(super) log: PathBuf,
-    segments: Segments,
+    pub(super) segments: Segments,
     file: OffsetFile,
     pub(super) quarantine: Quarantine,
     pub(super) offset: Offset,
@@ -100,18 +80,18 @@ pub(crate) struct Engine<S> {
     pub(super) lap: Option<VecDeque<Region>>,
     pub(super) known: Vec<Known>,
     /// Everything that is there may have been sent: the offset file cannot tell.
-    all_unsure: bool,
+    pub(super) all_unsure: bool,
     /// The quarantine was looked through for entries that the offset does not know.
     pub(super) adopted: bool,
     pub(super) dirty: bool,
     /// Something was counted that must be in the offset file before the next push.
     pub(super) save_first: bool,
     saved_at: Option<Duration>,
-    looked_at: Option<Duration>,
-    waiting_since: Option<Duration>,
+    pub(super) looked_at: Option<Duration>,
+    pub(super) waiting_since: Option<Duration>,
     pub(super) finishing: bool,
     /// The last look found nothing to do.
-    at_rest: bool,
+    pub(super) at_rest: bool,
     file_trouble: Trouble,
     pub(super) reading_trouble: Trouble,
     pub(super) secrets_trouble: Trouble,
@@ -142,13 +122,20 @@ impl<S: Sink> Engine<S> {
         if all_unsure {
             offset.segments.clear();
         }
-        offset.segments.iter_mut().flat_map(|s| &mut s.parked).for_each(|group| group.next_ns = 0);
+        for group in offset.segments.iter_mut().flat_map(|segment| &mut segment.parked) {
+            group.next_ns = 0;
+        }
+        let mut pace = Pace::new(rules.backoff, rules.seed);
+        if offset.segments.iter().any(Segment::is_in_flight) {
+            // Another process may have sent them a moment ago.
+            pace.wait(clock.now().at + LOOK_UP_DELAY);
+        }
         Self {
             segments: Segments::new(log),
             quarantine: Quarantine::new(log, LineHash::from_id(target.id())),
             reader: LineReader::new(&offset.labels),
             log: log.to_path_buf(),
-            pace: Pace::new(rules.backoff),
+            pace,
             source: Source::default(),
             limits: Limits::default(),
             condemned: Vec::new(),
@@ -256,7 +243,7 @@ impl<S: Sink> Engine<S> {
         Ok(())
     }
 
-    fn recognised(&mut self, parts: &[super::segments::Part]) -> Result<Vec<Known>> {
+    pub(super) fn recognised(&mut self, parts: &[super::segments::Part]) -> Result<Vec<Known>> {
         recognise(&mut self.offset, parts, &self.known)
             .map_err(|error| Error::io(&self.log, "reading the files of the log", error))
     }
@@ -277,161 +264,18 @@ impl<S: Sink> Engine<S> {
         Ok(())
     }
 
-    fn between_laps(&mut self, now: Moment) -> Result<Step> {
-        let poll = self.rules.flush_interval.min(SAVE_INTERVAL);
-        let next = self.looked_at.map(|at| at + poll);
-        if let Some(next) = next.filter(|next| now.at < *next && !self.finishing) {
-            return Ok(Step::Idle(next));
-        }
-        self.looked_at = Some(now.at);
-        self.look_closely()?;
-        let regions = self.regions(now);
-        if regions.is_empty() {
-            self.waiting_since = None;
-            if self.dirty {
-                return self.save(now).map(|()| Step::Worked);
-            }
-            self.at_rest = true;
-            return Ok(Step::Idle(now.at + poll));
-        }
-        self.at_rest = false;
-        let since = *self.waiting_since.get_or_insert(now.at);
-        let bytes: u64 = regions.iter().map(|region| region.end - region.at).sum();
-        let ripe = bytes >= FULL_BYTES
-            || regions.iter().any(|region| region.parked || region.unsure)
-            || now.at + poll >= since + self.rules.flush_interval;
-        if !ripe && !self.finishing {
-            return Ok(Step::Idle(now.at + poll));
-        }
-        self.waiting_since = None;
-        self.begin_lap(regions, now)?;
-        Ok(Step::Worked)
-    }
-
-    /// Which files there are and whether they are what was read.
-    fn look_closely(&mut self) -> Result<()> {
-        let parts = self.segments.look()?;
-        let before = self.offset.segments.len();
-        self.known = self.recognised(&parts)?;
-        for known in self.known.clone() {
-            if let Some(to) = known.rewind_to {
-                self.rewind(&known, to)?;
-            }
-            if self.all_unsure && known.segment >= before {
-                self.offset.segments[known.segment].in_flight = Some(known.part.committed);
-                self.dirty = true;
-            }
-        }
-        self.all_unsure &= parts.is_empty();
-        self.known.iter_mut().for_each(|known| known.rewind_to = None);
-        if !std::mem::replace(&mut self.adopted, true) {
-            self.adopt_quarantine()?;
-        }
-        self.forget_missing();
-        Ok(())
-    }
-
-    /// Segments that somebody deleted.
-    fn forget_missing(&mut self) {
-        let there: Vec<usize> = self.known.iter().map(|known| known.segment).collect();
-        for index in (0..self.offset.segments.len()).rev().filter(|index| !there.contains(index)) {
-            let segment = self.offset.segments.remove(index);
-            self.known.iter_mut().filter(|k| k.segment > index).for_each(|k| k.segment -= 1);
-            self.dirty = true;
-            let pending = segment.pending();
-            if pending > 0 {
-                self.offset.missing += pending;
-                say(&format!(
-                    "{}: {} is gone with {pending} lines that Loki does not have",
-                    self.log.display(),
-                    segment.file
-                ));
-            }
-        }
-    }
-
-    /// Where the next lap reads: what may have been sent, what was parked and is due, what is new.
-    fn regions(&mut self, now: Moment) -> VecDeque<Region> {
-        let mut regions = VecDeque::new();
-        let mut left = LAP_BYTES;
-        let crowded = self.offset.parked_ranges() > MOST_PARKED_RANGES;
-        for known in &self.known {
-            let segment = &self.offset.segments[known.segment];
-            let region =
-                |at, end, unsure, parked| Region { known: known.clone(), at, end, unsure, parked };
-            let due = segment.parked.iter().filter(|g| g.in_flight || g.next_ns <= now.ns);
-            for group in due {
-                let (unsure, ranges) = (group.in_flight, group.ranges.iter());
-                regions.extend(ranges.map(|(at, end)| region(at, end, unsure, true)));
-            }
-            let committed = known.part.committed;
-            let mut at = segment.next_open(0);
-            let end = committed.min(at.saturating_add(left));
-            let sent = segment.in_flight.map_or(at, |sent| sent.clamp(at, end.max(at)));
-            if crowded || at >= committed {
-                continue;
-            }
-            left -= end - at;
-            if sent > at {
-                regions.push_back(region(at, sent, true, false));
-                at = sent;
-            }
-            if end > at {
-                regions.push_back(region(at, end, false, false));
-            }
-        }
-        regions
-    }
-
-    fn begin_lap(&mut self, regions: VecDeque<Region>, now: Moment) -> Result<()> {
-        for region in &regions {
-            let segment = &mut self.offset.segments[region.known.segment];
-            if region.parked {
-                let due = |group: &&mut super::offset::Parked| group.ranges.end_at(region.at);
-                let mut groups = segment.parked.iter_mut();
-                if let Some(group) = groups.find(|group| due(group).is_some()) {
-                    group.in_flight = true;
-                }
-            } else {
-                let sent = segment.in_flight.unwrap_or(0);
-                segment.in_flight = Some(region.end.max(sent));
-            }
-        }
-        let more = |known: &Known| {
-            let segment = &self.offset.segments[known.segment];
-            segment.in_flight.unwrap_or(segment.mark) < known.part.committed
-        };
-        if self.known.iter().any(more) {
-            self.count_ahead()?;
-        }
-        self.save(now)?;
-        self.lap = Some(regions);
-        Ok(())
-    }
-
-    /// Everything of the lap is dealt with.
-    pub(super) fn end_lap(&mut self) {
-        let now = self.clock.now();
-        self.lap = None;
-        self.dirty = true;
-        for segment in &mut self.offset.segments {
-            segment.in_flight = None;
-            for group in segment.parked.iter_mut().filter(|group| group.in_flight) {
-                group.in_flight = false;
-                group.tries += 1;
-                group.next_ns = next_try_ns(group.tries, now.ns);
-            }
-            segment.parked.retain(|group| group.lines > 0);
-        }
-    }
-
     fn save_when_due(&mut self, now: Moment) -> Result<()> {
         let due = self.saved_at.is_none_or(|at| now.at >= at + SAVE_INTERVAL);
         if self.dirty && due { self.save(now) } else { Ok(()) }
     }
 
     /// The log's data on the disk, then the offset.
-    fn save(&mut self, now: Moment) -> Result<()> {
+    pub(super) fn save(&mut self, now: Moment) -> Result<()> {
+        if !self.log.parent().is_some_and(Path::is_dir) {
+            // Deleted, and not made anew.
+            self.dirty = false;
+            return Ok(());
+        }
         if self.quarantine.waiting() > 0 {
             self.flush_quarantine()?;
         }

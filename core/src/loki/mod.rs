@@ -5,7 +5,7 @@
 //! `answer` says what Loki made of it. `query` reads back what Loki holds.
 //!
 //! `engine` ships one log: it finds the log's files (`segments`), reads their lines (`source`,
-//! `read`), packs and sends them (`parcel`, `send`), decides what follows from an answer (`plan`,
+//! `lap`, `read`), packs and sends them (`parcel`, `send`), decides what follows from an answer (`plan`,
 //! `pace`), and keeps how far it came (`offset`, `offset_file`, `quarantine`). `shipper` is the
 //! thread of a process that logs, `push` does the same for files of the past; both are elected
 //! before (`election`).
@@ -20,6 +20,7 @@ mod election;
 mod engine;
 mod identity;
 mod json;
+mod lap;
 pub(crate) mod limits;
 pub(crate) mod line;
 mod mend;

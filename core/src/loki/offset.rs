@@ -213,6 +213,11 @@ impl Segment {
         self.lines.saturating_sub(self.acknowledged + self.below_level + self.quarantined)
     }
 
+    /// Whether some of it may have been sent without an answer.
+    pub(crate) fn is_in_flight(&self) -> bool {
+        self.in_flight.is_some() || self.parked.iter().any(|group| group.in_flight)
+    }
+
     fn parked_lines(&self) -> u64 {
         self.parked.iter().map(|group| group.lines).sum()
     }

@@ -1,6 +1,5 @@
 //! When the next try is due, and what a person is told of failures.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::{Duration, Instant};
 
 use super::plan::{Backoff, LONGEST_PAUSE};
@@ -53,7 +52,8 @@ pub(crate) struct Pace {
 }
 
 impl Pace {
-    pub(crate) fn new(backoff: Backoff) -> Self {
+    /// `seed`: what the pauses of two clients differ by.
+    pub(crate) fn new(backoff: Backoff, seed: u64) -> Self {
         Self {
             backoff,
             failures: 0,
@@ -62,7 +62,7 @@ impl Pace {
             trouble: Trouble::default(),
             gave_up: Trouble::default(),
             last_failure: None,
-            random: RandomState::new().build_hasher().finish() | 1,
+            random: seed | 1,
         }
     }
 

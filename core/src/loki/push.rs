@@ -35,8 +35,8 @@ pub enum Ended {
     },
     /// A live process ships this log.
     Busy {
-        /// Information only.
-        pid: u32,
+        /// Its id, where it could be read; information only.
+        pid: Option<u32>,
     },
 }
 
@@ -85,17 +85,15 @@ fn push_one(
     clock: SystemClock,
     progress: &mut Progress<'_>,
 ) -> Ended {
-    let mut failure = None;
     loop {
-        let step =
-            runner.step(&mut || Client::new(config).inspect_err(|why| failure = Some(why.clone())));
+        let step = runner.step(&mut || Client::new(config));
+        if runner.is_idle() {
+            return Ended::Busy { pid: runner.other() };
+        }
         if runner.is_done() {
             return Ended::Done;
         }
-        if let Some(pid) = runner.other() {
-            return Ended::Busy { pid };
-        }
-        let why = runner.last_failure().map(str::to_owned).or_else(|| failure.clone());
+        let why = runner.last_failure().map(str::to_owned);
         let delivery = runner.delivery().unwrap_or_default();
         let ended = progress(runner.log(), &delivery, why.as_deref()).is_break();
         if ended || options.deadline.is_some_and(|deadline| Instant::now() >= deadline) {

@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::engine::{Engine, Region};
+use super::engine::Engine;
+use super::lap::Region;
 use super::limits::doubt;
 use super::line::Line;
 use super::offset::{Place, Why};

@@ -1,5 +1,6 @@
 //! One log of a process: waits until it is elected, then ships.
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,6 +37,7 @@ fn rules(config: &LokiConfig) -> Rules {
             factor: config.backoff_factor,
             max_retries: config.max_retries,
         },
+        seed: RandomState::new().build_hasher().finish(),
     }
 }
 
@@ -48,6 +50,8 @@ pub(crate) struct Runner<S> {
     engine: Option<Engine<S>>,
     next_stand: Duration,
     trouble: Trouble,
+    /// Why it cannot be shipped at all.
+    failure: Option<String>,
     /// That another ships it otherwise was said.
     compared: bool,
     from_start: bool,
@@ -64,6 +68,7 @@ impl<S: Sink> Runner<S> {
             engine: None,
             next_stand: Duration::ZERO,
             trouble: Trouble::default(),
+            failure: None,
             compared: false,
             from_start: false,
             finishing: false,
@@ -88,11 +93,13 @@ impl<S: Sink> Runner<S> {
                 Ok(()) => {
                     let log = self.log.display();
                     self.trouble.ends(|| format!("{log}: can be shipped to Loki now"));
+                    self.failure = None;
                 }
                 Err((why, pause)) => {
                     self.next_stand = now + pause;
                     let log = self.log.display();
                     self.trouble.begins(|| format!("{log}: cannot be shipped to Loki: {why}"));
+                    self.failure = Some(why);
                 }
             }
         }
@@ -167,22 +174,25 @@ impl<S: Sink> Runner<S> {
         self.engine.as_ref().map(Engine::delivery)
     }
 
-    /// Who ships instead of us: its process id.
+    /// Whether another is elected.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.engine.is_none() && self.failure.is_none()
+    }
+
+    /// The process that is elected, where it can be told.
     pub(crate) fn other(&self) -> Option<u32> {
-        if self.engine.is_some() { None } else { self.candidate.elected().map(|card| card.pid) }
+        self.candidate.elected().map(|card| card.pid)
     }
 
-    pub(crate) fn is_elected(&self) -> bool {
-        self.engine.is_some()
-    }
-
+    /// Whether nothing is left to do for this process; what another ships is its business.
     pub(crate) fn is_done(&self) -> bool {
-        self.engine.as_ref().is_some_and(Engine::is_done)
+        self.is_idle() || self.engine.as_ref().is_some_and(Engine::is_done)
     }
 
     /// Why Loki does not take the lines now, or why nobody can be asked.
     pub(crate) fn last_failure(&self) -> Option<&str> {
-        self.engine.as_ref().and_then(Engine::last_failure)
+        let failure = self.engine.as_ref().and_then(Engine::last_failure);
+        failure.or(self.failure.as_deref())
     }
 
     /// Leaves everything so that the next one can go on.

@@ -241,7 +241,10 @@ impl Scene {
     ) -> Engine<Stub> {
         let backoff = Backoff { base: Duration::from_millis(500), factor: 2.0, max_retries: None };
         let flush_interval = Duration::from_secs(1);
-        let rules = Rules { min_level: Level::Info, batch_lines, flush_interval, backoff };
+        // Pauses differ from process to process, and are the same in each run of a test.
+        let seed =
+            (world.0.lock().unwrap().pushes.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let rules = Rules { min_level: Level::Info, batch_lines, flush_interval, backoff, seed };
         let labels = BTreeMap::new();
         let clock = Box::new(world.clone());
         Engine::open(log, &target(), Some(&labels), from_start, rules, world.clone(), clock)

@@ -205,8 +205,7 @@ impl Run {
         if !self.is_asked_to_finish() {
             return None;
         }
-        // What another process ships is its business.
-        if self.runners.iter().all(|runner| runner.is_done() || !runner.is_elected()) {
+        if self.runners.iter().all(Runner::is_done) {
             return Some(true);
         }
         let failing = self.runners.iter().any(|runner| runner.last_failure().is_some());
