@@ -173,10 +173,7 @@ impl Ask for Client {
             self.http.get(url)
         };
         let timeout = self.config.timeout.saturating_mul(QUERY_PATIENCE);
-        // Keeps structured metadata apart from the labels.
-        let request =
-            request.header("X-Loki-Response-Encoding-Flags", "categorize-labels").timeout(timeout);
-        match self.send(request, MAX_PAGE_BYTES + 1) {
+        match self.send(request.timeout(timeout), MAX_PAGE_BYTES + 1) {
             Ok((200, body)) if body.len() > MAX_PAGE_BYTES => Err(AskError::TooMuch),
             Ok((200, body)) => Ok(body),
             Ok((status, body)) => {

@@ -23,3 +23,6 @@ pub(crate) mod refusal;
 pub(crate) mod sink;
 pub(crate) mod stream;
 mod text;
+
+#[cfg(test)]
+mod real_tests;
