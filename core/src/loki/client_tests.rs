@@ -359,3 +359,6 @@ fn a_long_question_travels_in_a_body() {
         "{body}"
     );
 }
+
+#[path = "tls_tests.rs"]
+mod tls;
