@@ -23,6 +23,3 @@ pub(crate) mod refusal;
 pub(crate) mod sink;
 pub(crate) mod stream;
 mod text;
-
-#[cfg(test)]
-mod real_tests;

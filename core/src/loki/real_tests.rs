@@ -9,18 +9,18 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::answer::Answer;
-use super::batch::Batch;
-use super::client::Client;
-use super::limits;
-use super::line::{Line, LineReader};
-use super::query::LookUpError;
-use super::refusal::{Reason, Rest};
-use super::sink::Sink as _;
-use super::stream::{Metadata, Stream};
 use crate::config::{Surroundings, load_with};
 use crate::encode::{EncodedContext, Encoder, Source};
 use crate::frame::append_tag;
+use crate::loki::answer::Answer;
+use crate::loki::batch::Batch;
+use crate::loki::client::Client;
+use crate::loki::limits;
+use crate::loki::line::{Line, LineReader};
+use crate::loki::query::LookUpError;
+use crate::loki::refusal::{Reason, Rest};
+use crate::loki::sink::Sink as _;
+use crate::loki::stream::{Metadata, Stream};
 use crate::record::tests_support::context;
 use crate::record::{Level, TagValue};
 
@@ -316,7 +316,7 @@ fn real_limits_of_time_cut_through_seconds() {
         // The clock of the server is ours: its limit is somewhere among these lines.
         let start = now() + limit - SECOND;
         let lines: Vec<_> =
-            (0..300).map(|n| (start + n * 10_000_000, format!("line {n}"))).collect();
+            (0..300).map(|n| (start + n * 33_000_000, format!("line {n}"))).collect();
         let batch = batch(name, &lines);
         let answer = client.push(&batch);
         let (named, rest) = refused(&answer, &batch);
