@@ -68,7 +68,7 @@ test: | toolchain ## all tests; runs every suite even when one fails
 
 # What the suites need, made at the same time.
 .PHONY: test-products check-products
-test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests
+test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests $(BUILD)/tools/loki
 	@:
 check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BUILD)/bin/staticcheck
 	@:
@@ -177,6 +177,14 @@ $(STAMPS)/venv: tools/requirements.txt | toolchain
 	$(PYTHON) -m venv --clear $(BUILD)/venv
 	$(BUILD)/venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement tools/requirements.txt
 	@$(stamp)
+
+# Loki, which the tests run against: minutes when it is the first time, and kept then.
+$(BUILD)/tools/loki: tools/loki/go.mod tools/loki/go.sum | toolchain
+	@$(begin)
+	@echo 'building Loki for the tests (7 minutes when it is the first time)'
+	GOWORK=off CGO_ENABLED=0 $(GO) build -C tools/loki -buildvcs=false -trimpath -tags netgo -ldflags '-s -w' \
+		-o '$(CURDIR)/$@.new' github.com/grafana/loki/v3/cmd/loki
+	@$(call finish,$@.new)
 
 # --- tests of Go, compiled once ---
 

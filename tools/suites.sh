@@ -34,7 +34,11 @@ prepare_test() {
   "$make" --no-print-directory -j2 --keep-going test-products
 }
 
-suite_rust() { cargo test --locked --workspace --no-fail-fast; }
+# Those that are ignored otherwise want a real Loki.
+suite_rust() {
+  need build/tools/loki
+  TEST_LOKI=$root/build/tools/loki cargo test --locked --workspace --no-fail-fast -- --include-ignored
+}
 count_rust() { sum_of '[0-9]+ passed' '[0-9]+ failed' '[0-9]+ ignored'; }
 
 suite_go() {
@@ -51,7 +55,7 @@ suite_go() {
 count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
-  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache")
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
@@ -98,7 +102,7 @@ suite_gofmt() {
 }
 suite_gotidy() {
   local module status=0
-  for module in tools examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
+  for module in tools tools/loki examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
   return "$status"
 }
 suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }

@@ -173,10 +173,7 @@ impl Ask for Client {
             self.http.get(url)
         };
         let timeout = self.config.timeout.saturating_mul(QUERY_PATIENCE);
-        // Keeps structured metadata apart from the labels.
-        let request =
-            request.header("X-Loki-Response-Encoding-Flags", "categorize-labels").timeout(timeout);
-        match self.send(request, MAX_PAGE_BYTES + 1) {
+        match self.send(request.timeout(timeout), MAX_PAGE_BYTES + 1) {
             Ok((200, body)) if body.len() > MAX_PAGE_BYTES => Err(AskError::TooMuch),
             Ok((200, body)) => Ok(body),
             Ok((status, body)) => {
@@ -370,21 +367,15 @@ fn told(error: &reqwest::Error) -> String {
 }
 
 /// Whether one side refused the certificate of the other.
-fn is_certificates_fault(error: &reqwest::Error) -> bool {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        let tls = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>());
-        let tls = tls.or_else(|| error.downcast_ref::<rustls::Error>());
-        if let Some(tls) = tls {
-            return matches!(
-                tls,
-                rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)
-            );
-        }
-        cause = error.source();
+fn is_certificates_fault(error: &(dyn std::error::Error + 'static)) -> bool {
+    use rustls::Error::{AlertReceived, InvalidCertificate};
+    if let Some(tls) = error.downcast_ref::<rustls::Error>() {
+        return matches!(tls, InvalidCertificate(_) | AlertReceived(_));
     }
-    false
+    // An io::Error's source is that of the error within it.
+    let within = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    within.is_some_and(|within| is_certificates_fault(within))
+        || error.source().is_some_and(is_certificates_fault)
 }
 
 #[cfg(test)]

@@ -330,7 +330,6 @@ fn a_look_up_asks_for_the_streams_lines() {
          %2C+repetition%3D%221%22%2C+run_id%3D%22r%22%2C+workload%3D%22w%22%2C+scenario%3D%22%22%7D\
          &start=1795342272123456789&end=1795342272123456790&limit=5000&direction=forward HTTP/1.1"
     );
-    assert_eq!(request.headers["x-loki-response-encoding-flags"], "categorize-labels");
     let mut refused = || match client.look_up(&batch()) {
         Err(LookUpError::Refused { why } | LookUpError::Failed { why }) => why,
         Ok(found) => panic!("{found:?}"),
@@ -360,3 +359,6 @@ fn a_long_question_travels_in_a_body() {
         "{body}"
     );
 }
+
+#[path = "tls_tests.rs"]
+mod tls;

@@ -86,9 +86,18 @@ fn finish<'l>(
     letters.clear();
 }
 
+/// A line that is asked for as a whole, as far as a query has room: its beginning at the beginning, and
+/// its end.
 fn whole(line: &[u8]) -> Group<'_> {
-    let mut filter = String::from(" |= ");
-    quote(&mut filter, end_of(text(line), MAX_WHOLE));
+    let line_text = text(line);
+    let mut pattern = String::from("^");
+    for letter in line_text[..line_text.floor_char_boundary(MAX_SHARED)].chars() {
+        append(&mut pattern, letter);
+    }
+    let mut filter = String::from(" |~ ");
+    quote(&mut filter, &pattern);
+    filter.push_str(" |= ");
+    quote(&mut filter, end_of(line_text, MAX_WHOLE));
     Group { filter, lines: vec![line], splits: false }
 }
 

@@ -9,7 +9,8 @@ use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 use super::answer::one_line;
 use super::stream::{METADATA, Stream};
 
-/// What Loki adds to the labels of a stream, and what an old Loki counts among them.
+/// What Loki adds to the labels of a stream, and to the structured metadata, which it shows among
+/// them.
 const ADDED: [&str; 3] = ["service_name", "__stream_shard__", "detected_level"];
 
 /// A page.

@@ -38,13 +38,12 @@ impl Ask for Held {
             return Err(AskError::TooMuch);
         }
         let filter = question.query.strip_prefix(stream().selector()).unwrap();
-        let passes = |line: &str| match filter.split_at_checked(4) {
-            None => true,
-            // The filter's text is a string of Go, and these are strings of JSON too.
-            Some((" |= ", text)) => line.contains(&serde_json::from_str::<String>(text).unwrap()),
-            Some((" |~ ", text)) => matches(&serde_json::from_str::<String>(text).unwrap(), line),
-            _ => panic!("{filter}"),
-        };
+        // The filters' texts are strings of Go, and these are strings of JSON too.
+        let text = |text: &str| serde_json::from_str::<String>(text).unwrap();
+        let (pattern, literal) = filter.split_once(" |= ").unwrap_or((filter, "\"\""));
+        let pattern = pattern.strip_prefix(" |~ ").map_or_else(String::new, text);
+        let literal = text(literal);
+        let passes = |line: &str| matches(&pattern, line) && line.contains(&literal);
         let within = question.from_ns..question.to_ns;
         let found = self.lines.iter().filter(|(ns, line)| within.contains(ns) && passes(line));
         let page: Vec<Value> = found
@@ -62,7 +61,8 @@ impl Ask for Held {
     }
 }
 
-/// Whether a line matches `^shared[letters]` or `shared[letters]`, which is all that we ask.
+/// Whether a line matches `^shared`, `^shared[letters]` or `shared[letters]`, which is all that we
+/// ask.
 fn matches(pattern: &str, line: &str) -> bool {
     let anchored = pattern.starts_with('^');
     let mut letters = Vec::new();
@@ -78,8 +78,12 @@ fn matches(pattern: &str, line: &str) -> bool {
             }
         }
     }
-    let behind =
-        |at: usize| line[at + shared.len()..].chars().next().is_some_and(|c| letters.contains(&c));
+    let behind = |at: usize| {
+        line[at + shared.len()..]
+            .chars()
+            .next()
+            .map_or(class.is_none(), |c| class.is_none() || letters.contains(&c))
+    };
     if anchored {
         line.starts_with(&shared) && behind(0)
     } else {
@@ -202,7 +206,7 @@ fn what_cannot_be_asked() {
         (400, "max entries limit per query exceeded, limit > max_entries_limit_per_query", "much"),
         (
             500,
-            "rpc error: code = ResourceExhausted desc = grpc: received message larger than max",
+            "rpc error: code = ResourceExhausted desc = trying to send message larger than max (8004162 vs. 4194304)",
             "much",
         ),
         (500, "", "failed"),

@@ -17,3 +17,7 @@ pub(crate) trait Sink: Send {
     /// read; the old ones stay.
     fn renew(&mut self) -> Result<(), String>;
 }
+
+#[cfg(test)]
+#[path = "real_tests.rs"]
+mod real_tests;
