@@ -188,6 +188,8 @@ fn names_of_ours_are_made_and_read_back() {
     assert_eq!(side_file(log, "lock"), Path::new("d/.k6-h.lock"));
     assert_eq!(lock_file(log), Path::new("d/.k6-h.lock"));
     assert_eq!(rings_note(log, 0xab), Path::new("d/.k6-h.00000000000000ab.rings"));
+    assert_eq!(offset(log, 0xab), Path::new("d/.k6-h.00000000000000ab.offset"));
+    assert_eq!(shipper_lock(log), Path::new("d/.k6-h.shipper"));
     assert_eq!(segment(log, 7), Path::new("d/k6-h.000007.jsonl"));
     assert_eq!(segment(log, 12_345_678), Path::new("d/k6-h.12345678.jsonl"));
     assert_eq!(quarantine(log), Path::new("d/k6-h.quarantined.jsonl"));
@@ -196,6 +198,11 @@ fn names_of_ours_are_made_and_read_back() {
     assert_eq!(parse_segment("k6-h.000007.jsonl"), Some(("k6-h", 7)));
     assert_eq!(parse_segment("k6-h.12345678.jsonl"), Some(("k6-h", 12_345_678)));
     assert_eq!(parse_rings_note(".k6-h.00000000000000ab.rings"), Some(("k6-h", 0xab)));
+    assert_eq!(parse_offset(".k6-h.00000000000000ab.offset"), Some(("k6-h", 0xab)));
+    for name in ["k6-h.00000000000000ab.offset", ".k6-h.ab.offset", ".k6-h.00000000000000ab.rings"]
+    {
+        assert_eq!(parse_offset(name), None, "{name}");
+    }
     assert_eq!(parse_lock(".k6-h.lock"), Some("k6-h"));
     assert_eq!(parse_quarantine("k6-h.quarantined.jsonl"), Some("k6-h"));
     assert_eq!(parse_log("k6-h.jsonl"), Some("k6-h"));

@@ -78,6 +78,8 @@ pub(crate) struct Engine<S> {
     pub(super) queue: VecDeque<Parcel>,
     /// `None` between laps.
     pub(super) lap: Option<VecDeque<Region>>,
+    /// The segments of the lap, but for those that could not be read to its end.
+    pub(super) lap_segments: Vec<usize>,
     pub(super) known: Vec<Known>,
     /// Everything that is there may have been sent: the offset file cannot tell.
     pub(super) all_unsure: bool,
@@ -142,6 +144,7 @@ impl<S: Sink> Engine<S> {
             packing: Packing::new(rules.batch_lines),
             queue: VecDeque::new(),
             lap: None,
+            lap_segments: Vec::new(),
             known: Vec::new(),
             adopted: false,
             dirty: false,

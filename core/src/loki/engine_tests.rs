@@ -267,6 +267,32 @@ fn a_deleted_folder_is_left_alone() {
     std::fs::create_dir(folder).unwrap();
 }
 
+#[test]
+fn a_file_that_is_rotated_in_a_lap_is_still_looked_up() {
+    let mut scene = Scene::new();
+    scene.lines(5);
+    let mut all = vec![scene.text()];
+    scene.rotate(1);
+    scene.lines(5);
+    // Both are sent as one, whose answer nobody gets.
+    scene.batch_lines = 10;
+    scene.kill();
+    scene.world(|world| world.acts.extend([Act::Lose(4)]));
+    while scene.world(|world| world.pushes.is_empty()) {
+        scene.steps(1);
+    }
+    scene.batch_lines = 5;
+    scene.kill();
+    while scene.world(|world| world.look_ups == 0) {
+        scene.steps(1);
+    }
+    all.push(scene.text());
+    scene.rotate(2);
+    let done = scene.run();
+    assert_eq!((done.acknowledged, scene.world(|world| world.pushes.clone())), (10, vec![10]));
+    scene.check_all(&all, 0);
+}
+
 /// Random answers, a process killed between any two steps, a log that grows and rotates.
 #[test]
 fn whatever_happens_each_line_arrives_once() {

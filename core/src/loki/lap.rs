@@ -164,17 +164,28 @@ impl<S: Sink> Engine<S> {
             self.count_ahead()?;
         }
         self.save(now)?;
+        self.lap_segments = regions.iter().map(|region| region.known.segment).collect();
         self.lap = Some(regions);
         Ok(())
     }
 
-    /// Everything of the lap is dealt with.
+    /// A file of the lap has another name now, or is gone: what of it was not read stays as it was,
+    /// until the next look.
+    pub(super) fn drop_region(&mut self, region: &Region) {
+        self.lap_segments.retain(|segment| *segment != region.known.segment);
+    }
+
+    /// Everything of the lap that was read is dealt with.
     pub(super) fn end_lap(&mut self) {
         let now = self.clock.now();
         self.lap = None;
         self.dirty = true;
-        for segment in &mut self.offset.segments {
-            segment.in_flight = None;
+        for (index, segment) in self.offset.segments.iter_mut().enumerate() {
+            // What was not read may still have been sent, by a process before this one.
+            segment.in_flight = segment.in_flight.filter(|sent| segment.mark < *sent);
+            if !self.lap_segments.contains(&index) {
+                continue;
+            }
             for group in segment.parked.iter_mut().filter(|group| group.in_flight) {
                 group.in_flight = false;
                 group.tries += 1;

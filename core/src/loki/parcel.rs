@@ -117,3 +117,72 @@ impl Packing {
         out.extend(self.open.drain(..));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use std::collections::BTreeMap;
+
+    use super::super::line::LineReader;
+    use super::*;
+
+    fn packed(lines: usize, workloads: usize, message: usize, most_lines: usize) -> Vec<Parcel> {
+        let mut reader = LineReader::new(&BTreeMap::new());
+        let (mut packing, mut out) = (Packing::new(most_lines), VecDeque::new());
+        let message = "x".repeat(message);
+        for number in 0..lines {
+            let text = format!(
+                "{{\"timestamp\":\"2026-11-22T10:11:12.{number:09}Z\",\"level\":\"INFO\",\
+                 \"component\":\"c\",\"host\":\"h\",\"run_id\":\"r\",\"logger\":\"l\",\
+                 \"message\":\"{message}\",\"event_type\":\"log\",\"workload\":\"w{}\",\
+                 \"repetition\":1}}",
+                number % workloads
+            );
+            let line = reader.read(text.as_bytes()).unwrap();
+            let place = Place { segment: 0, start: number as u64, end: number as u64 + 1 };
+            let doubt = (number % 10 == 9).then_some(Reason::TooOld);
+            packing.add(&line, text.as_bytes(), place, false, doubt, &mut out);
+            assert!(packing.bytes() <= PUSH_BYTES, "{}", packing.bytes());
+        }
+        packing.empty_into(&mut out);
+        out.into()
+    }
+
+    #[test]
+    fn every_line_is_in_one_parcel_of_its_stream_and_no_parcel_is_too_large() {
+        for (lines, workloads, message, most_lines) in [
+            (7000, 1, 300, usize::MAX),
+            (9000, 3, 200, usize::MAX),
+            (100, 2, 5, 7),
+            (9, 4, 900_000, 3),
+        ] {
+            let parcels = packed(lines, workloads, message, most_lines);
+            let mut places: Vec<u64> = Vec::new();
+            for parcel in &parcels {
+                assert_eq!(parcel.batch.len(), parcel.places.len());
+                assert!(parcel.batch.bytes() <= PUSH_BYTES && parcel.places.len() <= most_lines);
+                let starts = parcel.places.iter().map(|place| place.start);
+                let first = parcel.places[0].start;
+                let workloads = workloads as u64;
+                assert!(starts.clone().all(|start| start % workloads == first % workloads));
+                assert!(starts.clone().all(|start| (start % 10 == 9) == (first % 10 == 9)));
+                assert!(starts.clone().is_sorted(), "lines of a stream keep their order");
+                places.extend(starts);
+            }
+            places.sort_unstable();
+            assert!(places.iter().copied().eq(0..lines as u64), "{lines} {workloads}");
+        }
+    }
+
+    #[test]
+    fn halves_have_all_lines_and_none_is_empty() {
+        let parcel = packed(5, 1, 3, usize::MAX).swap_remove(0);
+        let halves = parcel.halves().unwrap();
+        let starts: Vec<Vec<u64>> = halves
+            .iter()
+            .map(|half| half.places.iter().map(|place| place.start).collect())
+            .collect();
+        assert_eq!(starts, [vec![0, 1, 2], vec![3, 4]]);
+        assert!(parcel.part(&[4], false).halves().is_none());
+    }
+}

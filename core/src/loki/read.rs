@@ -51,10 +51,9 @@ impl<S: Sink> Engine<S> {
                 break;
             }
         }
-        // A part that is not there any more is settled by the next look.
-        if let Some(lap) = self.lap.as_mut().filter(|_| !matches!(read, Ok(false)))
-            && region.at < region.end
-        {
+        if matches!(read, Ok(false)) {
+            self.drop_region(&region);
+        } else if let Some(lap) = self.lap.as_mut().filter(|_| region.at < region.end) {
             lap.push_front(region);
         }
         read.map(|_| ())

@@ -212,3 +212,7 @@ impl Run {
         (failing || Instant::now() >= deadline).then_some(false)
     }
 }
+
+#[cfg(test)]
+#[path = "shipper_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+#![allow(clippy::unwrap_used)]
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use super::*;
+use crate::Logger;
+use crate::logger::Record;
+use crate::record::Level;
+
+/// A server that answers each request with this text; `None`: it accepts and never answers.
+fn server(answer: Option<&'static str>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        let mut silent = Vec::new();
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let Some(answer) = answer else {
+                silent.push(stream);
+                continue;
+            };
+            thread::spawn(move || {
+                let mut bytes = vec![0; 1 << 16];
+                while read_request(&mut stream, &mut bytes).is_some() {
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    url
+}
+
+/// Reads a head and as many bytes as it says.
+fn read_request(stream: &mut impl Read, bytes: &mut [u8]) -> Option<()> {
+    let mut text = Vec::new();
+    loop {
+        let read = stream.read(bytes).ok().filter(|read| *read > 0)?;
+        text.extend_from_slice(&bytes[..read]);
+        let Some(head) = memchr::memmem::find(&text, b"\r\n\r\n") else { continue };
+        let fields = String::from_utf8_lossy(&text[..head]).to_lowercase();
+        let length = fields.lines().find_map(|line| line.strip_prefix("content-length: "));
+        if text.len() >= head + 4 + length.map_or(0, |length| length.parse().unwrap()) {
+            return Some(());
+        }
+    }
+}
+
+const STORED: &str = "HTTP/1.1 204 No Content\r\n\r\n";
+const UNAVAILABLE: &str = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+
+fn logger(folder: &Path, endpoint: &str) -> Logger {
+    let configuration = serde_json::json!({
+        "output_dir": folder, "run_id": "r", "component": "c", "host": "h", "ring_dir": "log",
+        "loki": {"enabled": true, "endpoint": endpoint, "timeout_seconds": 3.0},
+    });
+    Logger::open(configuration.to_string().as_bytes()).unwrap()
+}
+
+fn log(logger: &Logger, lines: usize) {
+    for _ in 0..lines {
+        let record = Record {
+            context: 0,
+            level: Level::Info,
+            timestamp_ns: None,
+            message: b"m",
+            tags: [].as_slice(),
+        };
+        logger.log(record).unwrap();
+    }
+}
+
+/// The time that a close takes, and its outcome.
+fn close(logger: &Logger, timeout: Duration) -> (Duration, Result<()>) {
+    let began = Instant::now();
+    let closed = logger.close(timeout);
+    (began.elapsed(), closed)
+}
+
+#[test]
+fn close_waits_for_what_loki_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let logger = logger(folder.path(), &server(Some(STORED)));
+    log(&logger, 100);
+    close(&logger, Duration::from_secs(30)).1.unwrap();
+    let delivery = logger.stats().loki.unwrap();
+    assert_eq!((delivery.lines, delivery.acknowledged, delivery.pending), (100, 100, 0));
+}
+
+#[test]
+fn close_does_not_wait_where_loki_has_failed() {
+    let folder = tempfile::tempdir().unwrap();
+    let logger = logger(folder.path(), &server(Some(UNAVAILABLE)));
+    log(&logger, 100);
+    let (took, closed) = close(&logger, Duration::from_secs(20));
+    let told = closed.unwrap_err().to_string();
+    assert!(told.contains("100 lines are not in Loki yet (HTTP 503"), "{told}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+#[test]
+fn close_keeps_its_deadline_where_loki_never_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let logger = logger(folder.path(), &server(None));
+    log(&logger, 100);
+    let (took, closed) = close(&logger, Duration::from_millis(500));
+    assert!(closed.unwrap_err().to_string().contains("there was not enough time"));
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn one_of_two_ships_and_the_other_takes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = server(Some(STORED));
+    let (one, two) = (logger(folder.path(), &url), logger(folder.path(), &url));
+    log(&two, 10);
+    close(&one, Duration::from_secs(30)).1.unwrap();
+    // Elected within a second, on a machine with time to spare.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    log(&two, 10);
+    two.flush(Duration::from_secs(30)).unwrap();
+    while two.stats().loki.unwrap().acknowledged < 20 {
+        assert!(Instant::now() < deadline, "{:?}", two.stats().loki);
+        thread::sleep(Duration::from_millis(10));
+    }
+    close(&two, Duration::from_secs(30)).1.unwrap();
+}
