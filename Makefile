@@ -131,9 +131,17 @@ $(BUILD)/lib/pkgconfig/lb_log.pc: tools/lb_log.pc.in Makefile Cargo.toml $(STAMP
 
 # --- lb ---
 
-$(STAMPS)/lb: $(CLI_SOURCES) | toolchain
+# For `lb --version`. Where git does not answer (an archive, another user's checkout) what is known
+# stays.
+COMMIT := $(shell [ ! -e .git ] || git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+COMMIT := $(or $(COMMIT),$(patsubst $(STAMPS)/commit-%,%,$(wildcard $(STAMPS)/commit-*)),none)
+
+$(STAMPS)/commit-$(COMMIT):
+	@mkdir -p $(@D) && rm -f $(STAMPS)/commit-* && touch $@
+
+$(STAMPS)/lb: $(CLI_SOURCES) $(STAMPS)/commit-$(COMMIT) | toolchain
 	@$(begin)
-	$(CARGO) build --locked --release --package lb-cli --target-dir '$(CARGO_TARGET_DIR)'
+	LBLOG_COMMIT='$(filter-out none,$(COMMIT))' $(CARGO) build --locked --release --package lb-cli --target-dir '$(CARGO_TARGET_DIR)'
 	@$(call keep,'$(CARGO_TARGET_DIR)/release/lb',$(BUILD)/lb)
 	@$(stamp)
 

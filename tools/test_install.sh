@@ -47,7 +47,12 @@ soname=${shared%.[0-9]*.[0-9]*.[0-9]*}
 short=
 if [ -e "$prefix/bin/lb" ]; then short='bin/lb '; fi
 expect 'everything is in its place' installed "${short}bin/lb-log include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
-expect 'lb starts' "$prefix/bin/lb-log" --version
+names_its_commit() { "$prefix/bin/lb-log" --version | grep -qx "commit $(git describe --always --dirty --abbrev=12 --exclude='*')"; }
+if [ -e .git ]; then
+  expect 'lb says what it was built from' names_its_commit
+else
+  expect 'lb starts' "$prefix/bin/lb-log" --version
+fi
 
 cat >"$scratch/program.c" <<'C'
 #include <lb_log.h>
