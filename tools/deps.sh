@@ -93,7 +93,8 @@ look_for_options() {
   optional pkg-config pkg-config "lb_log.pc is not tested"
   optional readelf binutils "the SONAME of the shared library is not tested"
   optional shellcheck shellcheck "\`make check\` skips shellcheck"
-  optional valgrind valgrind "the C example is not run under valgrind"
+  optional valgrind valgrind "the C examples are not run under valgrind"
+  optional python3-config python3-dev "the C example that embeds Python is not built"
   optional jq jq "examples in the documentation that use jq are not run"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then
     packages+=(libspdlog-dev)

@@ -110,7 +110,7 @@ suite_staticcheck() {
 }
 
 # Our Python outside tests/, which is a project of its own and has the settings for all.
-python_files() { find tools examples benches -name '*.py' 2>/dev/null | sort; }
+python_files() { find tools examples benches ffi -name '*.py' 2>/dev/null | sort; }
 
 # ruff COMMAND…
 ruff() {
