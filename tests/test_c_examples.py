@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,8 +19,8 @@ from support.paths import BUILD, ROOT, SHARED_LIBRARY
 from support.records import Record, parse_bytes_fast, read_log
 
 EXAMPLES = ROOT / "ffi" / "examples"
-# Errors of children are their exit status. Leaks are told on stderr by the parent alone: a forked child gives up its copy
-# of what its parent had open, which is not its to close.
+# Errors of children are their exit status. Leaks are told on stderr by the parent alone: a forked child gives up its
+# copy of what its parent had open, which is not its to close.
 VALGRIND = [
     *("valgrind", "-q", "--fair-sched=yes", "--error-exitcode=99", "--child-silent-after-fork=yes"),
     *("--leak-check=full", "--show-leak-kinds=definite,possible", "--errors-for-leak-kinds=none"),
@@ -49,7 +50,7 @@ class Example:
     ) -> str:
         """Build it, run it in a folder of its own with the identity that the environment gives; what it printed."""
         source, program = EXAMPLES / f"{name}.c", self.folder / "program"
-        common = ("-O1", "-g")
+        common: tuple[str, ...] = ("-O1", "-g")
         if self.how == "sanitizers":
             common = (*common, f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all")
         standard = "c++17" if self.how == "c++17" else "c99"
@@ -84,9 +85,9 @@ def example(request: pytest.FixtureRequest, folder: Path) -> Example:
     return Example(request.param, folder)
 
 
-def by_source(records: list[Record], source: str) -> dict[object, list[int]]:
+def by_source(records: list[Record], source: str) -> dict[Any, list[int]]:
     """The tag `number` of the records, in the file's order, by what tells their sources apart."""
-    numbers: dict[object, list[int]] = {}
+    numbers: dict[Any, list[int]] = {}
     for record in records:
         who = record["tags"][source] if source in record["tags"] else record[source]
         numbers.setdefault(who, []).append(record["tags"]["number"])
@@ -135,7 +136,7 @@ def test_fork(example: Example) -> None:
     example.run("fork", example.folder, children, records, sanitizers="undefined")
     speaking = {child for child in range(children) if child % 3 != 0} | {-1, -2, -3, -4}
     order = list(range(records))
-    assert by_source(example.log("fork"), "source") == {source: order for source in speaking}
+    assert by_source(example.log("fork"), "source") == dict.fromkeys(speaking, order)
 
 
 @pytest.mark.parametrize("example", ["c99", "c++17", "sanitizers", "pkg-config"], indirect=True)
@@ -147,7 +148,7 @@ def test_embed(example: Example) -> None:
     arguments = (example.folder, records, copy, EXAMPLES / "embed.py")
     example.run("embed", *arguments, sanitizers="undefined", flags=includes, libraries=libraries)
     order = list(range(records))
-    both = {source: order for source in ("program", "script", "program's child", "script's child")}
+    both = dict.fromkeys(("program", "script", "program's child", "script's child"), order)
     assert by_source(example.log("embed", "common"), "message") == both
     for half in ("program", "script"):
         alone = {source: order for source in both if source.startswith(half)}
