@@ -12,7 +12,7 @@ from typing import Any
 
 from support.paths import SHARED_LIBRARY
 
-OK, ARGUMENT, CONFIG, IO, REJECTED, DROPPED, CLOSED, TIMEOUT, NESTED, FORKED, LIMIT, PANIC = range(12)
+OK, ARGUMENT, CONFIG, IO, REJECTED, DROPPED, CLOSED, TIMEOUT, NESTED, _, LIMIT, PANIC = range(12)
 LEVELS = {name: number for number, name in enumerate(("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), 1)}
 STRING, INTEGER, UNSIGNED, NUMBER, BOOLEAN, NULL = range(1, 7)
 CONTEXT_DEFAULT, CONTEXT_INVALID = 0, 0xFFFFFFFF
@@ -70,15 +70,19 @@ class BatchResult(ctypes.Structure):
 
 
 STATS = (
-    *("offered", "written", "queued", "dropped", "rejected", "truncated", "nonfinite", "recovered"),
-    *("write_errors", "rotations", "file_bytes"),
+    *("offered", "written", "queued", "dropped", "rejected", "truncated", "nonfinite", "shared", "recovered"),
+    *("damaged", "write_errors", "rotations", "file_bytes"),
 )
 
 
 class CStats(ctypes.Structure):
     """lb_stats"""
 
-    _fields_ = [("struct_size", ctypes.c_size_t), *((name, ctypes.c_uint64) for name in STATS)]
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        *((name, ctypes.c_uint64) for name in STATS),
+        ("rings_in", ctypes.c_int32),
+    ]
 
 
 @functools.cache
