@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
-import json
+import math
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import clib
+from support import clib, golden
 from support.clib import LibraryError, Logger, batch_entry
 from support.paths import TESTS
 from support.process import clean_environment
-from support.records import Record, read_log
+from support.records import FIELDS, Record, read_log
 
 BASE: dict[str, Any] = {"component": "c", "host": "h", "run_id": "r"}
 
@@ -151,6 +154,39 @@ def test_a_component_never_leaves_its_folder(component: str, folder: Path) -> No
     assert record["component"] == component
 
 
+@pytest.mark.parametrize("host", ["x.000001", "x.jsonl", "x.gz", "x.quarantined"])
+def test_a_host_that_ends_like_one_of_our_suffixes(host: str, folder: Path) -> None:
+    """Its log is not taken for a segment or side file of another's."""
+    with Logger(config(folder, host=host)) as odd, Logger(config(folder, host="x")) as plain:
+        paths = [Path(logger.config()["path"]) for logger in (odd, plain)]
+        odd.log(b"odd")
+        plain.log(b"plain")
+    assert paths[1].name == "c-x.jsonl"
+    assert re.fullmatch(r"c-.+~[0-9a-f]{8}\.jsonl", paths[0].name)
+    assert [[record["message"] for record in read_log(path)] for path in paths] == [["odd"], ["plain"]]
+
+
+def test_a_hyphen_does_not_join_two_identities(folder: Path) -> None:
+    identities = [("k6-a", "b"), ("k6", "a-b")]
+    paths = []
+    for component, host in identities:
+        with Logger(config(folder, component=component, host=host)) as logger:
+            paths.append(Path(logger.config()["path"]))
+            logger.log(b"here")
+    assert paths[0] != paths[1]
+    found = [read_log(path) for path in paths]
+    assert [[(record["component"], record["host"]) for record in records] for records in found] == [
+        [identity] for identity in identities
+    ]
+
+
+@pytest.mark.parametrize("key", ["component", "host", "run_id", "workload", "scenario", "package", "plugin", "phase"])
+def test_an_empty_name_is_refused(key: str, folder: Path) -> None:
+    error = refused(config(folder, **{key: ""}))
+    assert error.code == clib.CONFIG
+    assert key in error.message
+
+
 def test_names_that_collide_when_sanitised_do_not_share_a_file(folder: Path) -> None:
     paths = set()
     for component in ("a/b", "a_b", "a\\b", "a-b", "a b"):
@@ -163,25 +199,154 @@ def test_names_that_collide_when_sanitised_do_not_share_a_file(folder: Path) -> 
 # --- record by record ---
 
 
-def test_null_and_wrong_handles_are_refused(folder: Path) -> None:
+def test_null_handles_are_refused() -> None:
     lib = clib.library()
     record = clib.CRecord(ctypes.sizeof(clib.CRecord), 0, 3, 0, clib.c_str(b"x"), None, 0)
-    stats = clib.CStats(ctypes.sizeof(clib.CStats))
-    assert lib.lb_logger_log(None, ctypes.byref(record), None) == clib.ARGUMENT
-    assert lib.lb_logger_flush(None, 0, None) == clib.ARGUMENT
-    assert lib.lb_logger_close(None, 0, None) == clib.ARGUMENT
-    assert lib.lb_logger_stats(None, ctypes.byref(stats), None) == clib.ARGUMENT
-    assert lib.lb_logger_push_batch(None, b"", 0, None, None) == clib.ARGUMENT
-    assert lib.lb_logger_open(b"{}", 2, None, None) == clib.ARGUMENT
+    stats, context = clib.CStats(ctypes.sizeof(clib.CStats)), ctypes.c_uint32(77)
+    calls: list[Callable[[Any], int]] = [
+        lambda error: lib.lb_logger_log(None, ctypes.byref(record), error),
+        lambda error: lib.lb_logger_flush(None, 0, error),
+        lambda error: lib.lb_logger_close(None, 0, error),
+        lambda error: lib.lb_logger_stats(None, ctypes.byref(stats), error),
+        lambda error: lib.lb_logger_context(None, b"{}", 2, ctypes.byref(context), error),
+        lambda error: lib.lb_logger_push_batch(None, b"", 0, None, error),
+        lambda error: lib.lb_logger_open(b"{}", 2, None, error),
+    ]
+    for call in calls:
+        error = ctypes.c_void_p()
+        assert call(None) == call(ctypes.byref(error)) == clib.ARGUMENT
+        text = lib.lb_error_message(error)
+        assert b"NULL" in ctypes.string_at(text.data, text.len)
+        lib.lb_error_free(error)
+    assert context.value == 77, "out-arguments are not touched on failure"
+    assert lib.lb_logger_config(None).len == 0
+    assert lib.lb_error_message(None).len == 0
+    assert lib.lb_error_code(None) == clib.ARGUMENT
     lib.lb_logger_free(None)
     lib.lb_error_free(None)
+
+
+def test_null_with_a_length_is_refused_and_without_it_is_empty(folder: Path) -> None:
+    lib = clib.library()
+    nothing, something, endless = clib.Str(None, 0), clib.Str(None, 1), clib.Str(clib.c_str(b"x").data, 2**63)
+
+    def record(message: clib.Str, key: clib.Str, value: clib.Str) -> Any:
+        tag = clib.CTag(key, clib.STRING)
+        tag.value.string = value
+        return clib.CRecord(ctypes.sizeof(clib.CRecord), 0, 3, 0, message, ctypes.pointer(tag), 1)
+
     with Logger(config(folder)) as logger:
+        refused = 0
+        for bad in (something, endless):
+            for parts in ((bad, nothing, nothing), (nothing, bad, nothing), (nothing, nothing, bad)):
+                logger.log(b"before")
+                assert lib.lb_logger_log(logger.handle, ctypes.byref(record(*parts)), None) == clib.ARGUMENT
+                refused += 1
+                logger.log(b"after")
+        whole = record(clib.c_str(b"tags"), clib.c_str(b"k"), nothing)
+        for tags, count in ((None, 1), (whole.tags, 2**64 - 1), (whole.tags, 2**60)):
+            whole.tags, whole.tag_count = tags, count
+            assert lib.lb_logger_log(logger.handle, ctypes.byref(whole), None) == clib.ARGUMENT
+            refused += 1
+        for size in (0, 3, ctypes.sizeof(clib.CRecord) - 1):
+            whole.struct_size = size
+            assert lib.lb_logger_log(logger.handle, ctypes.byref(whole), None) == clib.ARGUMENT
+            refused += 1
         assert lib.lb_logger_log(logger.handle, None, None) == clib.ARGUMENT
+        context = ctypes.c_uint32()
+        assert lib.lb_logger_context(logger.handle, None, 1, ctypes.byref(context), None) == clib.ARGUMENT
+        assert lib.lb_logger_context(logger.handle, b"{}", 2, None, None) == clib.ARGUMENT
+        assert lib.lb_logger_context(logger.handle, None, 0, ctypes.byref(context), None) == clib.REJECTED
+        assert lib.lb_logger_push_batch(logger.handle, None, 1, None, None) == clib.ARGUMENT
+        assert lib.lb_logger_push_batch(logger.handle, None, 0, None, None) == clib.OK
         assert lib.lb_logger_stats(logger.handle, None, None) == clib.ARGUMENT
-        record.struct_size = 3
-        assert lib.lb_logger_log(logger.handle, ctypes.byref(record), None) == clib.ARGUMENT
-        logger.log(b"still here")
-    assert [record["message"] for record in records(folder)] == ["still here"]
+        handle = ctypes.c_void_p()
+        assert lib.lb_logger_open(None, 1, ctypes.byref(handle), None) == clib.ARGUMENT
+        empty = record(nothing, nothing, nothing)
+        assert lib.lb_logger_log(logger.handle, ctypes.byref(empty), None) == clib.OK
+        stats = logger.stats()
+        assert (stats["rejected"], stats["offered"]) == (refused + 1, refused + 1 + 13)
+    found = records(folder)
+    assert [record["message"] for record in found] == ["before", "after"] * 6 + [""]
+    assert found[-1]["tags"] == {"": ""}
+
+
+def test_structures_of_other_versions(folder: Path) -> None:
+    """A caller that knows less gets what it knows; of one that knows more, the rest stays as it was."""
+    lib = clib.library()
+    room = ctypes.sizeof(clib.CStats)
+    with Logger(config(folder)) as logger:
+        logger.log(b"one")
+        for size, code in ((0, 1), (8, 1), (15, 1), (16, 0), (24, 0), (room - 8, 0), (room, 0), (room + 40, 0)):
+            raw = ctypes.create_string_buffer(b"\xaa" * (room + 64), room + 64)
+            struct.pack_into("=Q", raw, 0, size)
+            assert lib.lb_logger_stats(logger.handle, ctypes.cast(raw, ctypes.POINTER(clib.CStats)), None) == code
+            written = min(size, room) if code == clib.OK else 8
+            assert struct.unpack_from("=Q", raw, 0)[0] == size
+            assert raw.raw[written:] == b"\xaa" * (room + 64 - written), size
+            if code == clib.OK:
+                assert struct.unpack_from("=Q", raw, 8)[0] == 1, "offered"
+        longer = ctypes.create_string_buffer(ctypes.sizeof(clib.CRecord) + 32)
+        record = clib.CRecord(len(longer), 0, 3, 0, clib.c_str(b"two"), None, 0)
+        ctypes.memmove(longer, ctypes.byref(record), ctypes.sizeof(record))
+        newer = ctypes.cast(longer, ctypes.POINTER(clib.CRecord))
+        assert lib.lb_logger_log(logger.handle, newer, None) == clib.OK
+    assert [record["message"] for record in records(folder)] == ["one", "two"]
+
+
+HOSTILE_TEXTS = [
+    *(b"", b"\0", b"a\0b", b"\xed\xa0\x80", b"\xed\xb0\x80\xed\xa0\x80", b"\xff\xfe", b"\xc3", b"\xf4\x90\x80\x80"),
+    *("\u2028\u2029".encode(), "\u0085\ufeff\U0010ffff".encode(), b'"\\/', b"\r\n", b"\x7f\x1b[31m", b"../../etc/x"),
+]
+HOSTILE_TAGS: list[list[clib.Tag]] = [
+    *([(text, clib.STRING, text)] for text in HOSTILE_TEXTS),
+    [(name.encode(), clib.STRING, b"a tag") for name in [*FIELDS, "tags"]],
+    [(name, clib.INTEGER, 7) for name in (b"phase", b"exception", b"stack", b"truncated_bytes")],
+    [(b"twice", clib.INTEGER, number) for number in range(1000)],
+    [(b"\xff", clib.INTEGER, 1), ("\ufffd".encode(), clib.INTEGER, 2), (b"\xfe", clib.INTEGER, 3)],
+    [
+        (b"n%d" % index, clib.NUMBER, value)
+        for index, value in enumerate((math.nan, math.inf, -math.inf, -0.0, 2.0**63))
+    ],
+    [(b"signed", clib.INTEGER, -(2**63)), (b"unsigned", clib.UNSIGNED, 2**63), (b"most", clib.UNSIGNED, 2**64 - 1)],
+    [(b"null", clib.NULL, None), (b"true", clib.BOOLEAN, True), (b"k" * 70_000, clib.STRING, b"v" * 70_000)],
+]
+
+
+@pytest.mark.parametrize("way", ["log", "push_batch"])
+def test_hostile_records_between_good_ones(way: str, folder: Path) -> None:
+    """The whole file, byte for byte, as a second encoder has it."""
+    hostile: list[tuple[bytes, list[clib.Tag]]] = [(text, []) for text in HOSTILE_TEXTS] + [(b"tags", tags) for tags in HOSTILE_TAGS]
+    offered: list[tuple[bytes, list[clib.Tag]]] = []
+    for number, one in enumerate(hostile):
+        offered += [(b"good", [(b"number", clib.INTEGER, number)]), one]
+    with Logger(config(folder)) as logger:
+        for number, (message, tags) in enumerate(offered, 1):
+            if way == "log":
+                logger.log(message, timestamp_ns=number, tags=tags)
+            else:
+                assert logger.push_batch(batch_entry(message, timestamp_ns=number, tags=tags))[0] == clib.OK
+        logger.flush()
+        stats = logger.stats()
+    assert (stats["written"], stats["nonfinite"], stats["rejected"]) == (len(offered), 3, 0)
+    expected = "".join(line(number, *one) for number, one in enumerate(offered, 1))
+    assert (folder / "out" / "r" / "logs" / "c-h.jsonl").read_bytes() == expected.encode()
+    assert len(records(folder)) == len(offered)
+
+
+def line(number: int, message: bytes, tags: list[clib.Tag]) -> str:
+    """The line that a record must become, by the tests' own encoder."""
+    kinds = {kind: name for name, kind in clib.KINDS.items()}
+
+    def of_text(text: bytes) -> dict[str, str]:
+        return {"base64": base64.b64encode(text).decode()}
+
+    tags_of = [
+        [of_text(key), kinds[kind], of_text(value) if kind == clib.STRING else value] for key, kind, value in tags
+    ]
+    context = {**BASE, "logger": "lb"}
+    record = {"level": "INFO", "timestamp_ns": number, "message": of_text(message), "tags": tags_of}
+    return golden.encode({"context": context, "record": record}) + "\n"
 
 
 def test_rejections_are_counted_and_leave_neighbours_alone(folder: Path) -> None:
@@ -322,17 +487,28 @@ def test_batches_of_noise(folder: Path) -> None:
     assert records(folder)[-1]["message"] == "last"
 
 
-def test_after_close_calls_say_so(folder: Path) -> None:
+def test_a_handle_after_close(folder: Path) -> None:
+    """Every call is answered; nothing more comes into the file, and what was written stays told."""
     with Logger(config(folder)) as logger:
+        before = logger.config()
         logger.log(b"one")
         logger.close()
-        with pytest.raises(LibraryError) as caught:
-            logger.log(b"two")
-        assert caught.value.code == clib.CLOSED
-        assert logger.push_batch(batch_entry(b"three"))[0] == clib.CLOSED
-        assert logger.stats()["written"] == 1
-        assert json.loads(json.dumps(logger.config()))["path"]
-    assert len(records(folder)) == 1
+        for _ in range(2):
+            with pytest.raises(LibraryError, match="closed") as caught:
+                logger.log(b"two")
+            assert caught.value.code == clib.CLOSED
+            code, result = logger.push_batch(batch_entry(b"three") * 3)
+            assert (code, result.accepted, result.dropped, result.rejected) == (clib.CLOSED, 0, 0, 0)
+            logger.flush()
+            assert logger.config() == before
+            assert logger.context({"workload": "w"}) > 0
+            with pytest.raises(LibraryError) as caught:
+                logger.context({"repetition": 0})
+            assert caught.value.code == clib.REJECTED
+            stats = logger.stats()
+            assert (stats["offered"], stats["written"]) == (1, 1)
+            logger.close()
+    assert [record["message"] for record in records(folder)] == ["one"]
 
 
 def test_two_loggers_of_one_process_share_a_file(folder: Path) -> None:

@@ -1,5 +1,5 @@
 """Calls at moments when nobody should call: from signal handlers inside other calls, from threads and processes that
-are ending. Nothing hangs, what was refused is counted, and the file holds what was accepted: each once, in its order."""
+are ending. Nothing hangs, what was refused is counted, the file holds what was accepted: each once, in its order."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from support.paths import SHARED_LIBRARY
 OK, ARGUMENT, CONFIG, IO, REJECTED, DROPPED, CLOSED, TIMEOUT, NESTED, _, LIMIT, PANIC = range(12)
 LEVELS = {name: number for number, name in enumerate(("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), 1)}
 STRING, INTEGER, UNSIGNED, NUMBER, BOOLEAN, NULL = range(1, 7)
+KINDS = {name: number for number, name in enumerate(("string", "integer", "unsigned", "number", "boolean", "null"), 1)}
 CONTEXT_DEFAULT, CONTEXT_INVALID = 0, 0xFFFFFFFF
 
 Tag = tuple[bytes, int, Any]
