@@ -7,6 +7,7 @@ import functools
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -115,6 +116,14 @@ def library() -> ctypes.CDLL:
         function = getattr(lib, name)
         function.restype, function.argtypes = result, parameters
     return lib
+
+
+BASE: dict[str, Any] = {"component": "c", "host": "h", "run_id": "r"}
+
+
+def config(folder: Path, **more: Any) -> dict[str, Any]:
+    """The configuration of a logger that writes `out/r/logs/c-h.jsonl` below a folder."""
+    return {**BASE, "output_dir": str(folder / "out"), **more}
 
 
 class LibraryError(Exception):
