@@ -116,7 +116,12 @@ def test_structures_of_other_versions(folder: Path) -> None:
         ctypes.memmove(longer, ctypes.byref(record), ctypes.sizeof(record))
         newer = ctypes.cast(longer, ctypes.POINTER(clib.CRecord))
         assert lib.lb_logger_log(logger.handle, newer, None) == clib.OK
-    assert [record["message"] for record in records(folder)] == ["one", "two"]
+        batch = batch_entry(b"three")
+        for size, code in ((0, clib.ARGUMENT), (15, clib.ARGUMENT), (16, clib.OK)):
+            result = clib.BatchResult(size, 77, 77, 77)
+            assert lib.lb_logger_push_batch(logger.handle, batch, len(batch), ctypes.byref(result), None) == code
+            assert (result.accepted, result.dropped) == ((1, 77) if code == clib.OK else (77, 77))
+    assert [record["message"] for record in records(folder)] == ["one", "two", "three"]
 
 
 HOSTILE_TEXTS = [

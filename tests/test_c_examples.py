@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from support import cc
-from support.paths import BUILD, ROOT, SHARED_LIBRARY
+from support.paths import BUILD, HEADER, ROOT, SHARED_LIBRARY
 from support.records import Record, parse_bytes_fast, read_log
 
 EXAMPLES = ROOT / "ffi" / "examples"
@@ -103,6 +103,50 @@ def test_quickstart(example: Example) -> None:
     assert (first["level"], first["message"], first["workload"]) == ("INFO", "ready", "checkout")
     assert (second["level"], second["logger"]) == ("WARNING", "generator.worker")
     assert json.dumps(second["tags"]) == '{"phase": "run", "path": "/cart", "status": 503, "duration_ms": 12.5}'
+
+
+def test_the_example_of_the_header(folder: Path) -> None:
+    header = HEADER.read_text(encoding="utf-8")
+    found = re.search(r" \*     lb_logger \*logger.*?lb_logger_free\(logger\);", header, re.DOTALL)
+    assert found
+    body = "\n".join(line[3:] for line in found[0].split("\n"))
+    source = folder / "example.c"
+    program = f"#include <lb_log.h>\n#include <stdio.h>\nint main(void) {{\n{body}\nreturn 0;\n}}\n"
+    source.write_text(program, encoding="utf-8")
+    built = cc.build(source, folder / "program", standard="c99")
+    subprocess.run([built], cwd=folder, env={"LB_HOST": "h"}, check=True, timeout=60)
+    (record,) = read_log(folder / "benchmark_results" / "run-1" / "logs" / "generator-h.jsonl")
+    assert record["message"] == "ready"
+
+
+def test_what_the_header_names_is_declared() -> None:
+    header = HEADER.read_text(encoding="utf-8")
+    comments = " ".join(re.findall(r"//[^\n]*|/\*.*?\*/", header, re.DOTALL))
+    code = re.sub(r"//[^\n]*|/\*.*?\*/", "", header, flags=re.DOTALL)
+    named = set(re.findall(r"\bLB_(?:ERR|LEVEL|TAG|CONTEXT|RINGS|ABI)_[A-Z]+|\blb_[a-z]+_?[a-z_]*", comments))
+    declared = {*re.findall(r"\w+", code), "lb_log"}
+    assert len(named) > 30
+    assert named <= declared, named - declared
+
+
+def test_status_numbers_stay() -> None:
+    """Programs have them compiled in. 9 is retired."""
+    names = [
+        "OK",
+        "ARGUMENT",
+        "CONFIG",
+        "IO",
+        "REJECTED",
+        "DROPPED",
+        "CLOSED",
+        "TIMEOUT",
+        "NESTED",
+        "-",
+        "LIMIT",
+        "PANIC",
+    ]
+    expected = {name: str(number) for number, name in enumerate(names) if name != "-"}
+    assert dict(re.findall(r"#define LB_(?:ERR_)?(OK|(?<=ERR_)[A-Z]+) (\d+)\n", HEADER.read_text("utf-8"))) == expected
 
 
 def test_errors(example: Example) -> None:
