@@ -20,12 +20,15 @@ pub mod living;
 pub mod logger;
 pub mod names;
 mod notice;
+mod own_record;
 mod place;
 pub mod record;
 pub mod recover;
+mod retention;
 mod ring;
 pub mod stats;
 pub mod sweep;
+mod syncer;
 mod sys;
 mod writer;
 

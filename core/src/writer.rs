@@ -7,12 +7,14 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Converter, realtime_ns};
 use crate::error::{Error, Result};
-use crate::file::{LogFile, OwnNote};
+use crate::file::{Apart, LogFile, OwnNote, Unsynced};
 use crate::gap::Gap;
 use crate::gather::{BLOCK_BYTES, Gatherer};
 use crate::notice::{Trouble, say};
+use crate::own_record::tell;
 use crate::record::Context;
-use crate::recover::{Recovery, recover, tell};
+use crate::recover::{Recovery, recover};
+use crate::retention::Retention;
 use crate::ring::{Counter, Rings};
 use crate::sys::with_signals_blocked;
 
@@ -41,7 +43,9 @@ pub(crate) struct Signals {
     damaged_here: AtomicU64,
     write_errors: AtomicU64,
     rotations: AtomicU64,
+    deleted: AtomicU64,
     file_bytes: AtomicU64,
+    apart: AtomicBool,
     waiters: AtomicU64,
     progress: Mutex<Progress>,
     moved: Condvar,
@@ -71,10 +75,20 @@ impl Signals {
         self.appends.load(Ordering::Relaxed)
     }
 
-    /// (recovered, damaged, write errors, rotations, committed bytes)
-    pub(crate) fn counts(&self) -> [u64; 5] {
-        [&self.recovered, &self.damaged, &self.write_errors, &self.rotations, &self.file_bytes]
+    /// (recovered, damaged, write errors, rotations, deleted segments, committed bytes)
+    pub(crate) fn counts(&self) -> [u64; 6] {
+        let Self { recovered, damaged, write_errors, rotations, deleted, file_bytes, .. } = self;
+        [recovered, damaged, write_errors, rotations, deleted, file_bytes]
             .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// The log is one of this process's own.
+    pub(crate) fn note_apart(&self) {
+        self.apart.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_apart(&self) -> bool {
+        self.apart.load(Ordering::Relaxed)
     }
 
     pub(crate) fn note_recovery(&self, recovery: &Recovery) {
@@ -137,6 +151,8 @@ pub(crate) struct Writer {
     pub(crate) signals: Arc<Signals>,
     pub(crate) log: LogFile,
     pub(crate) note: Option<OwnNote>,
+    pub(crate) retention: Retention,
+    pub(crate) unsynced: Arc<Unsynced>,
     pub(crate) converter: Converter,
     pub(crate) max_record_bytes: usize,
     /// Whose gaps are told.
@@ -205,6 +221,7 @@ impl Run {
                 }
                 Ok(false) if stopping => {
                     self.tell_gaps();
+                    self.retain();
                     return self.end(true);
                 }
                 Ok(false) => self.rest(),
@@ -218,6 +235,7 @@ impl Run {
             if self.housekept.elapsed() >= HOUSEKEEPING {
                 self.keep_house();
             }
+            self.retain();
         }
     }
 
@@ -270,8 +288,8 @@ impl Run {
 
     /// Goes on in a file of our own, so that one stopped process does not stop all others.
     fn go_apart(&mut self) {
-        let Writer { rings, log, note, .. } = &mut self.writer;
-        let mut apart = log.apart();
+        let Writer { rings, log, note, signals, .. } = &mut self.writer;
+        let mut apart = log.apart(Apart::Stuck);
         let opened = apart.lock().and_then(|mut locked| locked.ensure_log());
         let moved = opened.and_then(|()| match note {
             Some(note) => note
@@ -280,7 +298,10 @@ impl Run {
             None => Ok(()),
         });
         match moved {
-            Ok(()) => *log = apart,
+            Ok(()) => {
+                *log = apart;
+                signals.note_apart();
+            }
             Err(error) => say(&error.to_string()),
         }
     }
@@ -308,8 +329,18 @@ impl Run {
         signals.sleeping.store(false, Ordering::Relaxed);
     }
 
+    /// Deletes what is too old, behind a rotation.
+    fn retain(&mut self) {
+        let Writer { retention, log, context, signals, .. } = &mut self.writer;
+        if retention.is_due(log) {
+            let deleted = retention.run(log, context);
+            signals.deleted.fetch_add(deleted, Ordering::Relaxed);
+        }
+    }
+
     fn keep_house(&mut self) {
         self.housekept = Instant::now();
+        self.writer.retention.try_again();
         let Writer { rings, signals, log, note, converter, context, .. } = &mut self.writer;
         converter.recalibrate();
         rings.file().publish_calibration(converter.calibration());
@@ -371,6 +402,7 @@ impl Run {
                 note.remove_with_rings(log.path(), rings.file());
             }
         }
+        self.writer.unsynced.stop();
         self.writer.signals.tell(|progress| progress.ended = Some(empty));
     }
 }

@@ -78,7 +78,7 @@
  * FORKS
  *
  * A forked child may go on with the loggers of its parent: its first record opens the log anew,
- * with rings, a thread, and counters from 0, and the contexts that were made before the fork keep
+ * with rings, threads, and counters from 0, and the contexts that were made before the fork keep
  * their ids. What the parent has in its rings stays the parent's, and it gives up, without freeing
  * it, its copy of the parent's memory. A child that never logs costs nothing, and may end by _exit.
  *
@@ -87,8 +87,13 @@
  * A program has nothing to do. When its process dies, even by SIGKILL, what its calls had accepted
  * is moved into the file by whoever opens the log next, by a process that has it open (within a
  * second), or by `lb drain` or `lb status`: in each thread's order, each record once. Where rings
- * are in plain memory only (rings_in of lb_stats says so) they die with the process. A crash of the
- * machine costs what the kernel had not yet written to the disk.
+ * are in plain memory only (rings_in of lb_stats says so) they die with the process.
+ *
+ * To survive a crash of the machine a line must be on the disk. A thread of the library forces
+ * lines there within 5 seconds (sync_interval_ms), when a file is rotated, and at the end; with the
+ * configuration "sync": "always" a flush returns when they are there. A disk that has refused lines
+ * is never believed for the same ones later: they count as lost if the machine crashes
+ * (sync_errors of lb_stats, and a record of event type log_unsynced).
  *
  * A process may also end without lb_logger_close, or log on in atexit handlers, in destructors,
  * and in threads that are still running when main has returned: the same holds.
@@ -318,6 +323,15 @@ typedef struct lb_stats {
   uint64_t file_bytes;
   // LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
   int32_t rings_in;
+  // 1: the log is a file of this process's own, beside the one that was asked for, because the
+  // lock of that cannot be had or, on a network's file system, not be trusted; else 0.
+  int32_t apart;
+  // How often a file was forced to the disk.
+  uint64_t syncs;
+  // How often that failed: what was written before may be lost if the machine crashes.
+  uint64_t sync_errors;
+  // Rotated files that this process has deleted, being more than are to be kept.
+  uint64_t segments_deleted;
 } lb_stats;
 
 #ifdef __cplusplus
@@ -349,8 +363,9 @@ uint32_t lb_abi_version(void);
 // "config" names the file; "layers" adds sources of one's own.
 //
 // Makes the folders and the file, moves into it what dead processes have left in their rings, and
-// starts a thread, with all signals blocked. Takes about a millisecond, and where there is much to
-// move as long as that is to write. The environment is read here and nowhere else, and never set.
+// starts two threads, with all signals blocked: one that writes, and one that forces what was
+// written to the disk. Takes about a millisecond, and where there is much to move as long as that
+// is to write. The environment is read here and nowhere else, and never set.
 //
 // LB_ERR_CONFIG with every mistake in the message, LB_ERR_IO with the file or folder, or
 // LB_ERR_ARGUMENT; `*out` is then not touched. The caller frees the logger with lb_logger_free.
@@ -432,9 +447,14 @@ int32_t lb_logger_push_batch(const struct lb_logger *logger,
                              struct lb_error **error);
 
 // Waits until every record that was accepted before the call, from any thread, is in the file:
-// handed to the kernel, not forced to the disk. At most `timeout_ms` milliseconds, then
-// LB_ERR_TIMEOUT with what is left and why; nothing is lost by it. 0 only asks. From any thread at
-// once.
+// handed to the kernel; with "sync": "always", on the disk, where one fdatasync serves all threads
+// that wait. At most `timeout_ms` milliseconds, then LB_ERR_TIMEOUT with what is left and why;
+// nothing is lost by it. 0 only asks. From any thread at once.
+//
+// LB_ERR_IO, only with "sync": "always": the disk has refused lines. It is never asked for the
+// same ones again, because it might only seem to work. All calls that wait for these lines fail,
+// and of lines that nobody waited for the next call; later lines are tried and reported on their
+// own.
 int32_t lb_logger_flush(const struct lb_logger *logger,
                         uint32_t timeout_ms,
                         struct lb_error **error);
@@ -445,12 +465,13 @@ int32_t lb_logger_stats(const struct lb_logger *logger,
                         struct lb_stats *out,
                         struct lb_error **error);
 
-// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file, and
-// ends the thread; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT: unfinished; what is left
-// stays in the rings for the next program that opens the log, or for `lb drain`. Closing again
-// waits again for what was left. Afterwards the handle still answers every call, until it is
-// freed. In a forked child it ends what the child has opened, and nothing of its parent's. From any
-// thread at once.
+// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file and
+// forced to the disk, and ends the threads; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT:
+// unfinished; what is not in the file stays in the rings for the next program that opens the log,
+// or for `lb drain`. LB_ERR_IO: all is in the file, but the disk has refused lines that no call
+// has told of yet. Closing again waits again for what was left. Afterwards the handle still
+// answers every call, until it is freed. In a forked child it ends what the child has opened, and
+// nothing of its parent's. From any thread at once.
 int32_t lb_logger_close(const struct lb_logger *logger,
                         uint32_t deadline_ms,
                         struct lb_error **error);

@@ -55,8 +55,9 @@ pub extern "C" fn lb_abi_version() -> u32 {
 /// "config" names the file; "layers" adds sources of one's own.
 ///
 /// Makes the folders and the file, moves into it what dead processes have left in their rings, and
-/// starts a thread, with all signals blocked. Takes about a millisecond, and where there is much to
-/// move as long as that is to write. The environment is read here and nowhere else, and never set.
+/// starts two threads, with all signals blocked: one that writes, and one that forces what was
+/// written to the disk. Takes about a millisecond, and where there is much to move as long as that
+/// is to write. The environment is read here and nowhere else, and never set.
 ///
 /// LB_ERR_CONFIG with every mistake in the message, LB_ERR_IO with the file or folder, or
 /// LB_ERR_ARGUMENT; `*out` is then not touched. The caller frees the logger with lb_logger_free.
@@ -246,9 +247,14 @@ pub unsafe extern "C" fn lb_logger_push_batch(
 }
 
 /// Waits until every record that was accepted before the call, from any thread, is in the file:
-/// handed to the kernel, not forced to the disk. At most `timeout_ms` milliseconds, then
-/// LB_ERR_TIMEOUT with what is left and why; nothing is lost by it. 0 only asks. From any thread at
-/// once.
+/// handed to the kernel; with "sync": "always", on the disk, where one fdatasync serves all threads
+/// that wait. At most `timeout_ms` milliseconds, then LB_ERR_TIMEOUT with what is left and why;
+/// nothing is lost by it. 0 only asks. From any thread at once.
+///
+/// LB_ERR_IO, only with "sync": "always": the disk has refused lines. It is never asked for the
+/// same ones again, because it might only seem to work. All calls that wait for these lines fail,
+/// and of lines that nobody waited for the next call; later lines are tried and reported on their
+/// own.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -291,12 +297,13 @@ pub unsafe extern "C" fn lb_logger_stats(
     unsafe { guarded(error, read) }
 }
 
-/// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file, and
-/// ends the thread; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT: unfinished; what is left
-/// stays in the rings for the next program that opens the log, or for `lb drain`. Closing again
-/// waits again for what was left. Afterwards the handle still answers every call, until it is
-/// freed. In a forked child it ends what the child has opened, and nothing of its parent's. From any
-/// thread at once.
+/// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file and
+/// forced to the disk, and ends the threads; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT:
+/// unfinished; what is not in the file stays in the rings for the next program that opens the log,
+/// or for `lb drain`. LB_ERR_IO: all is in the file, but the disk has refused lines that no call
+/// has told of yet. Closing again waits again for what was left. Afterwards the handle still
+/// answers every call, until it is freed. In a forked child it ends what the child has opened, and
+/// nothing of its parent's. From any thread at once.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.

@@ -68,6 +68,15 @@ pub struct lb_stats {
     pub file_bytes: u64,
     /// LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
     pub rings_in: i32,
+    /// 1: the log is a file of this process's own, beside the one that was asked for, because the
+    /// lock of that cannot be had or, on a network's file system, not be trusted; else 0.
+    pub apart: i32,
+    /// How often a file was forced to the disk.
+    pub syncs: u64,
+    /// How often that failed: what was written before may be lost if the machine crashes.
+    pub sync_errors: u64,
+    /// Rotated files that this process has deleted, being more than are to be kept.
+    pub segments_deleted: u64,
 }
 
 impl From<BatchResult> for lb_batch_result {
@@ -95,6 +104,10 @@ impl From<Stats> for lb_stats {
             rotations: stats.rotations,
             file_bytes: stats.file_bytes,
             rings_in: stats.rings_in as i32,
+            apart: stats.apart.into(),
+            syncs: stats.syncs,
+            sync_errors: stats.sync_errors,
+            segments_deleted: stats.segments_deleted,
         }
     }
 }
