@@ -95,6 +95,8 @@ look_for_options() {
   optional shellcheck shellcheck "\`make check\` skips shellcheck"
   optional valgrind valgrind "the C examples are not run under valgrind"
   optional python3-config python3-dev "the C example that embeds Python is not built"
+  optional strace strace "it is not seen when lines are forced to the disk"
+  optional bindfs bindfs "file systems whose locks are not to be trusted are not tested"
   optional jq jq "examples in the documentation that use jq are not run"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then
     packages+=(libspdlog-dev)

@@ -71,10 +71,13 @@ class BatchResult(ctypes.Structure):
     ]
 
 
-STATS = (
+COUNTS = (
     *("offered", "written", "queued", "dropped", "rejected", "truncated", "nonfinite", "shared", "recovered"),
     *("damaged", "write_errors", "rotations", "file_bytes"),
 )
+LATER_COUNTS = ("syncs", "sync_errors", "segments_deleted")
+STATS = (*COUNTS, "rings_in", "apart", *LATER_COUNTS)
+RINGS_SHM, RINGS_LOG, RINGS_MEMORY = 1, 2, 3
 
 
 class CStats(ctypes.Structure):
@@ -82,8 +85,10 @@ class CStats(ctypes.Structure):
 
     _fields_ = [
         ("struct_size", ctypes.c_size_t),
-        *((name, ctypes.c_uint64) for name in STATS),
+        *((name, ctypes.c_uint64) for name in COUNTS),
         ("rings_in", ctypes.c_int32),
+        ("apart", ctypes.c_int32),
+        *((name, ctypes.c_uint64) for name in LATER_COUNTS),
     ]
 
 
