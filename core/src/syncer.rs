@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::Rotation;
 use crate::error::{Error, Result};
-use crate::file::{Dirty, LogFile, Lost, Unsynced, folder_of};
+use crate::file::{Batch, Dirty, LogFile, Lost, Unsynced, folder_of};
 use crate::frame::append_tag;
 use crate::notice::Trouble;
 use crate::own_record::{OwnRecord, tell};
@@ -32,25 +32,27 @@ pub(crate) struct Syncer {
 impl Syncer {
     /// Starts the thread, with all signals blocked.
     pub(crate) fn start(self, log: &Path) -> Result<JoinHandle<()>> {
-        let mut disk = Disk::default();
-        let run = Run {
-            syncer: self,
-            force: Box::new(move |dirty| disk.force(dirty)),
-            failing: false,
-            trouble: Trouble::default(),
-        };
-        run.start(log)
+        Run::new(self, RealDisk::default()).start(log)
     }
+}
+
+/// What the thread asks of the disk; another one answers in tests.
+trait Disk: Send + 'static {
+    /// Forces a file to it.
+    fn force(&mut self, dirty: &Dirty) -> io::Result<()>;
+
+    /// Forces everything on the file's file system to it.
+    fn force_everything(&mut self, dirty: &Dirty) -> io::Result<()>;
 }
 
 /// Forces files to the disk, and the names of those that it has not met before: a file whose name
 /// is not on the disk is lost with it.
 #[derive(Default)]
-struct Disk {
+struct RealDisk {
     named: Option<FileId>,
 }
 
-impl Disk {
+impl Disk for RealDisk {
     fn force(&mut self, dirty: &Dirty) -> io::Result<()> {
         dirty.file.sync_data()?;
         if self.named != Some(dirty.id) {
@@ -67,20 +69,33 @@ impl Disk {
         }
         Ok(())
     }
+
+    #[cfg(target_os = "linux")]
+    fn force_everything(&mut self, dirty: &Dirty) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(&dirty.file)?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn force_everything(&mut self, dirty: &Dirty) -> io::Result<()> {
+        rustix::fs::sync();
+        self.force(dirty)
+    }
 }
 
-type Force = Box<dyn FnMut(&Dirty) -> io::Result<()> + Send>;
-
 /// The thread at work.
-struct Run {
+struct Run<D> {
     syncer: Syncer,
-    force: Force,
+    disk: D,
     /// The last call has failed.
     failing: bool,
     trouble: Trouble,
 }
 
-impl Run {
+impl<D: Disk> Run<D> {
+    fn new(syncer: Syncer, disk: D) -> Self {
+        Self { syncer, disk, failing: false, trouble: Trouble::default() }
+    }
+
     fn start(self, log: &Path) -> Result<JoinHandle<()>> {
         let work = move || self.run();
         with_signals_blocked(|| thread::Builder::new().name("lb-log sync".into()).spawn(work))
@@ -90,10 +105,10 @@ impl Run {
     fn run(mut self) {
         let unsynced = self.syncer.unsynced.clone();
         loop {
-            while let Some((upto, files)) = unsynced.next(self.syncer.interval) {
+            while let Some(batch) = unsynced.next(self.syncer.interval) {
                 let was_failing = self.failing;
-                let lost = self.force_all(&files);
-                unsynced.settle(upto, (files.len() - lost.len()) as u64, lost);
+                let (syncs, lost) = self.force_all(&batch);
+                unsynced.settle(batch.upto, syncs, lost);
                 // Of a row of failures the first is told at once, the others when it is over: to
                 // tell means one append more, which has to be forced to the same disk.
                 if !(was_failing && self.failing) {
@@ -107,31 +122,40 @@ impl Run {
         }
     }
 
-    /// Forces each file to the disk; what fails is lost, and never tried again.
-    fn force_all(&mut self, files: &[Dirty]) -> Vec<Lost> {
+    /// Forces each file to the disk; what fails is lost, and never tried again. In how many calls
+    /// it worked.
+    fn force_all(&mut self, batch: &Batch) -> (u64, Vec<Lost>) {
+        let mut syncs = 0;
         let mut lost = Vec::new();
-        for dirty in files {
-            let shown = dirty.log.display();
-            match (self.force)(dirty) {
-                Ok(()) => {
-                    self.failing = false;
-                    self.trouble.ends(|| format!("{shown}: lines reach the disk again"));
-                }
-                Err(error) => {
-                    self.failing = true;
-                    self.trouble.begins(|| {
-                        format!(
-                            "{shown}: fdatasync failed: {error}: lines up to byte {} may be lost \
-                             if the machine crashes; later ones are tried on their own; look at \
-                             the disk",
-                            dirty.bytes
-                        )
-                    });
-                    lost.push(Lost::of(dirty, error.to_string()));
-                }
-            }
+        if let (true, Some(last)) = (batch.and_more, batch.files.last()) {
+            let done = self.disk.force_everything(last);
+            syncs += u64::from(self.judge(done, last, &mut lost));
+            return (syncs, lost);
         }
-        lost
+        for dirty in batch.files.iter().filter(|dirty| !dirty.is_deleted()) {
+            let done = self.disk.force(dirty);
+            syncs += u64::from(self.judge(done, dirty, &mut lost));
+        }
+        (syncs, lost)
+    }
+
+    /// Whether it worked.
+    fn judge(&mut self, done: io::Result<()>, dirty: &Dirty, lost: &mut Vec<Lost>) -> bool {
+        let shown = dirty.log.display();
+        self.failing = done.is_err();
+        let Err(error) = done else {
+            self.trouble.ends(|| format!("{shown}: lines reach the disk again"));
+            return true;
+        };
+        self.trouble.begins(|| {
+            format!(
+                "{shown}: the disk refused lines: {error}: those up to byte {} may be lost if the \
+                 machine crashes; later ones are tried on their own; look at the disk",
+                dirty.bytes
+            )
+        });
+        lost.push(Lost::of(dirty, error.to_string()));
+        false
     }
 
     /// Tells in the log what may not be on the disk; what cannot be told now waits for the next

@@ -14,9 +14,29 @@ const HOUR: Duration = Duration::from_hours(1);
 struct Bench {
     dir: tempfile::TempDir,
     unsynced: Arc<Unsynced>,
-    asked: Receiver<(u64, u64)>,
+    asked: Receiver<u64>,
     answer: Sender<io::Result<()>>,
     thread: JoinHandle<()>,
+}
+
+struct Toy {
+    ask: Sender<u64>,
+    answers: Receiver<io::Result<()>>,
+}
+
+/// What the toy is asked for when it is asked for everything.
+const EVERYTHING: u64 = u64::MAX;
+
+impl Disk for Toy {
+    fn force(&mut self, dirty: &Dirty) -> io::Result<()> {
+        self.ask.send(dirty.bytes).unwrap();
+        self.answers.recv().unwrap_or(Ok(()))
+    }
+
+    fn force_everything(&mut self, _: &Dirty) -> io::Result<()> {
+        self.ask.send(EVERYTHING).unwrap();
+        self.answers.recv().unwrap_or(Ok(()))
+    }
 }
 
 impl Bench {
@@ -26,16 +46,8 @@ impl Bench {
         let (ask, asked) = channel();
         let (answer, answers) = channel();
         let rotation = Rotation::default();
-        let run = Run {
-            syncer: Syncer { unsynced: unsynced.clone(), interval, context: context(), rotation },
-            force: Box::new(move |dirty| {
-                ask.send((dirty.id.1, dirty.bytes)).unwrap();
-                answers.recv().unwrap_or(Ok(()))
-            }),
-            failing: false,
-            trouble: Trouble::default(),
-        };
-        let thread = run.start(dir.path()).unwrap();
+        let syncer = Syncer { unsynced: unsynced.clone(), interval, context: context(), rotation };
+        let thread = Run::new(syncer, Toy { ask, answers }).start(dir.path()).unwrap();
         Self { dir, unsynced, asked, answer, thread }
     }
 
@@ -61,7 +73,7 @@ impl Bench {
 
     /// What the disk was asked for next: the length of the file.
     fn asked(&self) -> u64 {
-        self.asked.recv_timeout(Duration::from_secs(10)).unwrap().1
+        self.asked.recv_timeout(Duration::from_secs(10)).unwrap()
     }
 
     fn text(&self) -> String {
@@ -123,6 +135,25 @@ fn a_rotated_file_does_not_wait_for_the_interval() {
 }
 
 #[test]
+fn more_files_than_can_wait_are_forced_to_the_disk_at_once() {
+    let bench = Bench::new(HOUR);
+    let mut log = bench.open(Rotation { max_bytes: Some(4), max_age: None });
+    append(&mut log, b"one\n");
+    append(&mut log, b"two\n");
+    assert_eq!(bench.asked(), 4);
+    // It does not answer meanwhile.
+    (0..100).for_each(|_| append(&mut log, b"not\n"));
+    bench.succeed();
+    assert_eq!(bench.asked(), 4);
+    bench.succeed();
+    assert_eq!(bench.asked(), EVERYTHING);
+    bench.succeed();
+    assert_eq!(bench.wait(), Ok(()));
+    assert_eq!(bench.unsynced.counts(), (3, 0));
+    bench.end();
+}
+
+#[test]
 fn a_failure_is_counted_told_and_never_tried_again() {
     let bench = Bench::new(HOUR);
     let mut log = bench.open(Rotation::default());
@@ -160,7 +191,7 @@ fn a_failure_is_counted_told_and_never_tried_again() {
     assert_eq!(told.len(), 2, "{text}");
     assert!(told[1].contains(&format!("\"bytes\":{failed_at}")), "{text}");
     let all = text.len() as u64;
-    assert_eq!(bench.asked.iter().last().unwrap().1, all, "the last word is on the disk, too");
+    assert_eq!(bench.asked.iter().last().unwrap(), all, "the last word is on the disk, too");
 }
 
 #[test]
@@ -185,17 +216,19 @@ fn a_disk_that_does_not_answer_holds_nobody_beyond_the_deadline() {
 
 #[test]
 fn the_disk_forces_a_file_and_its_folder() {
-    let dir = tempfile::tempdir().unwrap();
+    // Where nobody else writes hard.
+    let dir = tempfile::tempdir_in("/dev/shm").unwrap();
     let log = dir.path().join("a.jsonl");
     let file = Arc::new(File::create(&log).unwrap());
-    let mut disk = Disk::default();
+    let mut disk = RealDisk::default();
     let mut dirty = Dirty { file, id: (1, 2), log, bytes: 0 };
     disk.force(&dirty).unwrap();
     assert_eq!(disk.named, Some((1, 2)));
+    disk.force_everything(&dirty).unwrap();
     dirty.id = (1, 3);
     drop(dir);
     disk.force(&dirty).unwrap();
-    // A device cannot be forced to the disk: that is an error like any other.
+    // What cannot be forced to any disk is an error like any other.
     dirty.file = Arc::new(File::open("/proc/self/status").unwrap());
     assert!(disk.force(&dirty).is_err());
 }

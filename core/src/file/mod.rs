@@ -26,4 +26,4 @@ pub(crate) use rotation::{Segment, folder_of};
 #[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
 pub(crate) use state::State;
 pub(crate) use trust::distrusted_at;
-pub(crate) use unsynced::{Dirty, Lost, NotOnDisk, Unsynced};
+pub(crate) use unsynced::{Batch, Dirty, Lost, NotOnDisk, Unsynced};

@@ -6,14 +6,15 @@
 //! report success for bytes that it never wrote: what such a call covered is never tried again.
 
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ring::FileId;
 
-/// Most files that wait for a slow disk, and most losses that wait to be told: each file is a
-/// descriptor of the host program.
+/// Most files that wait for a slow disk: each is a descriptor of the host program. Beyond it all of
+/// the file system is forced to the disk. Also most losses that wait to be told.
 const MOST_WAITING: usize = 64;
 
 /// A file with bytes that may not be on the disk.
@@ -25,6 +26,24 @@ pub(crate) struct Dirty {
     pub(crate) log: PathBuf,
     /// Its length behind the last append.
     pub(crate) bytes: u64,
+}
+
+impl Dirty {
+    /// Nobody can open it any more: it need not be on the disk.
+    pub(crate) fn is_deleted(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+}
+
+/// What is to be forced to the disk at once.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// The current file last, before it those that were rotated away.
+    pub(crate) files: Vec<Dirty>,
+    /// There are more files than these.
+    pub(crate) and_more: bool,
+    /// All appends up to this number are in them.
+    pub(crate) upto: u64,
 }
 
 /// Bytes that may never reach the disk.
@@ -61,8 +80,9 @@ pub(crate) struct Unsynced {
 
 #[derive(Default)]
 struct Progress {
-    /// With unsettled appends: the current file last, before it those that were rotated away.
+    /// With unsettled appends, as in a [`Batch`].
     files: Vec<Dirty>,
+    and_more: bool,
     /// Since when the oldest of them waits.
     since: Option<Instant>,
     /// The number of the last append, and of the last settled one.
@@ -136,9 +156,11 @@ impl Unsynced {
             return;
         }
         if progress.files.len() >= MOST_WAITING {
-            let oldest = progress.files.remove(0);
-            let upto = progress.appended;
-            progress.lose(Lost::of(&oldest, "the disk is too slow for the rotation".into()), upto);
+            progress.files.retain(|dirty| !dirty.is_deleted());
+        }
+        if progress.files.len() >= MOST_WAITING {
+            progress.files.remove(0);
+            progress.and_more = true;
         }
         progress.files.push(Dirty { file: file.clone(), id, log: log.to_path_buf(), bytes });
         progress.since.get_or_insert_with(Instant::now);
@@ -147,12 +169,16 @@ impl Unsynced {
     }
 
     /// For the thread: waits until there is something to force to the disk. `None` at the end.
-    pub(crate) fn next(&self, interval: Duration) -> Option<(u64, Vec<Dirty>)> {
+    pub(crate) fn next(&self, interval: Duration) -> Option<Batch> {
         let mut progress = self.progress();
         loop {
             if progress.due(interval) {
                 progress.since = None;
-                return Some((progress.appended, std::mem::take(&mut progress.files)));
+                return Some(Batch {
+                    files: std::mem::take(&mut progress.files),
+                    and_more: std::mem::take(&mut progress.and_more),
+                    upto: progress.appended,
+                });
             }
             if progress.stop {
                 return None;
