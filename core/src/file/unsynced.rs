@@ -42,7 +42,7 @@ pub(crate) struct Batch {
     pub(crate) files: Vec<Dirty>,
     /// There are more files than these.
     pub(crate) and_more: bool,
-    /// All appends up to this number are in them.
+    /// All appends up to this number are in them, or settled.
     pub(crate) upto: u64,
 }
 
@@ -78,15 +78,22 @@ pub(crate) struct Unsynced {
     changed: Condvar,
 }
 
+/// Of the thread.
+#[derive(Clone, Copy, Default, Eq, PartialEq)]
+enum Life {
+    #[default]
+    Running,
+    Stopping,
+    Ended,
+}
+
 #[derive(Default)]
 struct Progress {
-    /// With unsettled appends, as in a [`Batch`].
-    files: Vec<Dirty>,
-    and_more: bool,
+    /// The files with unsettled appends, and the number of the last append.
+    waiting: Batch,
     /// Since when the oldest of them waits.
     since: Option<Instant>,
-    /// The number of the last append, and of the last settled one.
-    appended: u64,
+    /// The number of the last settled append.
     settled: u64,
     /// Somebody waits for the appends up to this number.
     wanted: u64,
@@ -98,8 +105,7 @@ struct Progress {
     untold: bool,
     /// Not told in the log yet.
     to_tell: Vec<Lost>,
-    stop: bool,
-    ended: bool,
+    life: Life,
     syncs: u64,
     errors: u64,
 }
@@ -137,8 +143,9 @@ impl Progress {
     /// for the interval.
     fn due(&self, interval: Duration) -> bool {
         let old = self.since.is_some_and(|since| since.elapsed() >= interval);
-        let pressing = self.stop || self.wanted > self.settled || self.files.len() > 1;
-        !self.files.is_empty() && (pressing || old)
+        let (stop, files) = (self.life == Life::Stopping, &self.waiting.files);
+        let pressing = stop || self.wanted > self.settled || files.len() > 1;
+        !files.is_empty() && (pressing || old)
     }
 }
 
@@ -150,19 +157,20 @@ impl Unsynced {
     /// An append has made `file` this long. Called under the log's lock: it waits for nothing.
     pub(crate) fn appended(&self, file: &Arc<File>, id: FileId, log: &Path, bytes: u64) {
         let mut progress = self.progress();
-        progress.appended += 1;
-        if let Some(last) = progress.files.last_mut().filter(|last| last.id == id) {
+        let Batch { files, and_more, upto } = &mut progress.waiting;
+        *upto += 1;
+        if let Some(last) = files.last_mut().filter(|last| last.id == id) {
             last.bytes = bytes;
             return;
         }
-        if progress.files.len() >= MOST_WAITING {
-            progress.files.retain(|dirty| !dirty.is_deleted());
+        if files.len() >= MOST_WAITING {
+            files.retain(|dirty| !dirty.is_deleted());
         }
-        if progress.files.len() >= MOST_WAITING {
-            progress.files.remove(0);
-            progress.and_more = true;
+        if files.len() >= MOST_WAITING {
+            files.remove(0);
+            *and_more = true;
         }
-        progress.files.push(Dirty { file: file.clone(), id, log: log.to_path_buf(), bytes });
+        files.push(Dirty { file: file.clone(), id, log: log.to_path_buf(), bytes });
         progress.since.get_or_insert_with(Instant::now);
         drop(progress);
         self.changed.notify_all();
@@ -174,13 +182,11 @@ impl Unsynced {
         loop {
             if progress.due(interval) {
                 progress.since = None;
-                return Some(Batch {
-                    files: std::mem::take(&mut progress.files),
-                    and_more: std::mem::take(&mut progress.and_more),
-                    upto: progress.appended,
-                });
+                let upto = progress.waiting.upto;
+                let rest = Batch { upto, ..Batch::default() };
+                return Some(std::mem::replace(&mut progress.waiting, rest));
             }
-            if progress.stop {
+            if progress.life == Life::Stopping {
                 return None;
             }
             progress = match progress.since {
@@ -222,19 +228,24 @@ impl Unsynced {
     /// For the thread: it does nothing more. What was appended since is as if lost.
     pub(crate) fn end(&self) {
         let mut progress = self.progress();
-        progress.files.clear();
-        if progress.settled < progress.appended {
-            progress.lost.1 = progress.appended;
-            progress.settled = progress.appended;
+        progress.waiting.files.clear();
+        let upto = progress.waiting.upto;
+        if progress.settled < upto {
+            progress.lost.1 = upto;
+            progress.settled = upto;
         }
-        progress.ended = true;
+        progress.life = Life::Ended;
         drop(progress);
         self.changed.notify_all();
     }
 
     /// Asks the thread to force to the disk what is left, and to end.
     pub(crate) fn stop(&self) {
-        self.progress().stop = true;
+        let mut progress = self.progress();
+        if progress.life == Life::Running {
+            progress.life = Life::Stopping;
+        }
+        drop(progress);
         self.changed.notify_all();
     }
 
@@ -242,7 +253,7 @@ impl Unsynced {
     /// by one fdatasync.
     pub(crate) fn wait(&self, deadline: Instant) -> Result<(), NotOnDisk> {
         let mut progress = self.progress();
-        let goal = progress.appended;
+        let goal = progress.waiting.upto;
         progress.wanted = progress.wanted.max(goal);
         drop(progress);
         self.changed.notify_all();
@@ -251,8 +262,8 @@ impl Unsynced {
 
     /// Waits for the thread's end: everything that was appended is settled then.
     pub(crate) fn wait_for_end(&self, deadline: Instant) -> Result<(), NotOnDisk> {
-        let mut progress = self.wait_for(deadline, |progress| progress.ended)?;
-        let goal = progress.appended;
+        let mut progress = self.wait_for(deadline, |progress| progress.life == Life::Ended)?;
+        let goal = progress.waiting.upto;
         progress.outcome(goal)
     }
 
