@@ -131,5 +131,7 @@ print("the end", flush=True)
         late, seconds, message = line.split(" ", 2)
         assert late == "True", line
         assert 0.25 < float(seconds) < 5, line
-        assert "all records are in the file, but the disk has not confirmed them" in message, line
+        assert "was not finished within 300ms" in message, line
+    # The writer may hang as well by the time of the close: it looks after its folder once a second.
+    assert "all records are in the file, but the disk has not confirmed them" in lines[0], lines[0]
     assert process.returncode == 0
