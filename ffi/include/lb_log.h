@@ -89,14 +89,14 @@
  * second), or by `lb drain` or `lb status`: in each thread's order, each record once. Where rings
  * are in plain memory only (rings_in of lb_stats says so) they die with the process.
  *
+ * A process may also end without lb_logger_close, or log on in atexit handlers, in destructors,
+ * and in threads that are still running when main has returned: the same holds.
+ *
  * To survive a crash of the machine a line must be on the disk. A thread of the library forces
  * lines there within 5 seconds (sync_interval_ms), when a file is rotated, and at the end; with the
  * configuration "sync": "always" a flush returns when they are there. A disk that has refused lines
  * is never believed for the same ones later: they count as lost if the machine crashes
  * (sync_errors of lb_stats, and a record of event type log_unsynced).
- *
- * A process may also end without lb_logger_close, or log on in atexit handlers, in destructors,
- * and in threads that are still running when main has returned: the same holds.
  *
  * LIMITS
  *
@@ -112,7 +112,9 @@
  * otherwise; `path` of lb_logger_config names it. Beside it are .{component}-{host}.lock, which
  * stays, a note (.rings) for each process that has it open, and rotated segments
  * {component}-{host}.000001.jsonl and so on. Any number of loggers, threads and processes may have
- * one log open. Only the log and its segments are for readers.
+ * one log open; one that cannot have its lock, or cannot trust it (NFS, CIFS, 9p, FUSE), writes
+ * {component}-{host}~{8 hex digits}.jsonl instead (apart of lb_stats). Only the logs and their
+ * segments are for readers.
  *
  * GROWTH
  *
