@@ -131,9 +131,12 @@ $(BUILD)/lib/pkgconfig/lb_log.pc: tools/lb_log.pc.in Makefile Cargo.toml $(STAMP
 
 # --- lb ---
 
-# For `lb --version`. Where git does not answer (an archive, another user's checkout) what is known
-# stays.
-COMMIT := $(shell [ ! -e .git ] || git describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null)
+# For `lb --version`: the last commit that changed what lb is made of, so that no other commit makes
+# it anew. Where git does not answer (an archive, another user's checkout) what is known stays.
+LB_TREE := $(RUST_COMMON) core cli
+COMMIT := $(shell [ ! -e .git ] || { git log -1 --abbrev=12 --format=%h -- $(LB_TREE) && \
+	{ git diff --quiet HEAD -- $(LB_TREE) || echo dirty; }; } 2>/dev/null)
+COMMIT := $(subst $() ,-,$(COMMIT))
 COMMIT := $(or $(COMMIT),$(patsubst $(STAMPS)/commit-%,%,$(wildcard $(STAMPS)/commit-*)),none)
 
 $(STAMPS)/commit-$(COMMIT):

@@ -46,7 +46,13 @@ soname=${shared%.[0-9]*.[0-9]*.[0-9]*}
 short=
 if [ -e "$prefix/bin/lb" ]; then short='bin/lb '; fi
 expect 'everything is in its place' installed "${short}bin/lb-log include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
-names_its_commit() { "$prefix/bin/lb-log" --version | grep -qx "commit $(git describe --always --dirty --abbrev=12 --exclude='*')"; }
+# What lb is made of is as it was at the commit that it names, or it says that it is not.
+names_its_commit() {
+  local commit
+  commit=$("$prefix/bin/lb-log" --version | sed -n 's/^commit //p')
+  git rev-parse --quiet --verify "${commit%-dirty}^{commit}" >/dev/null || return 1
+  if git diff --quiet "${commit%-dirty}" -- Cargo.lock core cli; then [ "$commit" = "${commit%-dirty}" ]; else [ "$commit" != "${commit%-dirty}" ]; fi
+}
 if [ -e .git ]; then
   expect 'lb says what it was built from' names_its_commit
 else
