@@ -2,6 +2,9 @@
 //!
 //! The path of one record is told, with file names, in `ARCHITECTURE.md`.
 
+#[cfg(feature = "benching")]
+#[doc(hidden)]
+pub mod benching;
 mod clock;
 pub mod config;
 mod contexts;
