@@ -11,7 +11,15 @@ from benches.loggers import PEERS, Loggers
 from benches.pairs import Aim, Row, Spread, Table, alternate, ratios
 from benches.setting import Setting
 
-KEYS = {"mean": "mean of 20 calls", "p50": "p50", "p99": "p99", "p99_9": "p99.9", "max": "maximum"}
+KEYS = {
+    "mean": "mean of 20 calls",
+    "typical": "the median burst",
+    "p50": "p50",
+    "p99": "p99",
+    "p99_9": "p99.9",
+    "max": "maximum",
+    "first_p99": "p99 of the first 10,000",
+}
 CALLS = 20
 RATE = 200_000
 
@@ -34,15 +42,15 @@ def rows_of(loggers: Loggers, threads: int) -> list[Row]:
     rows = []
     for program in ["floor", *loggers.peers]:
         name = f"{program} {threads}"
-        title = PEERS.get(program, "floor: counter and copy")
+        title = f"{PEERS.get(program, 'floor: counter and copy')}, "
         for key, what in KEYS.items():
             values = loggers.of(name, key)
             compared, aim = None, None
             if (program, key) == ("lb", "mean"):
                 compared = ratios(values, loggers.of(f"floor {threads}", key))
                 aim = Aim("a call takes {} times as long as the floor", at_most=1.7) if threads == 1 else None
-            rows.append(Row(f"{title}, {what}", loggers.nanoseconds(name, key), compared, aim))
-            title = "  " + title.strip()
+            rows.append(Row(f"{title}{what}", loggers.nanoseconds(name, key), compared, aim))
+            title = "  "
     return rows
 
 

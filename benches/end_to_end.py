@@ -58,4 +58,4 @@ def run(setting: Setting) -> list[Table]:
             name, count = f"{peer} {threads}", records if peer == "lb" else records // 4
             variants.append((name, partial(loggers.logged, name, peer, "end", threads, count)))
     alternate(setting.rounds, variants)
-    return [Table(setting.title(f"End to end, {records} records of ours, a quarter of the peers'"), rows_of(loggers))]
+    return [Table(setting.title(f"End to end, {records:,} records of ours, a quarter of the peers'"), rows_of(loggers))]

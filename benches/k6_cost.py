@@ -102,7 +102,7 @@ def allocations(program: Path) -> Row:
         sys.exit(f"{program} has no such benchmark any more:\n{done.stdout}")
     aim = Aim("k6: our output makes {} allocations for a sample", at_most=0.001)
     each = Spread.of(found)
-    return Row(f"allocations for a sample, {SAMPLES} of an iteration", f"{each.text(5)}", each, aim)
+    return Row(f"allocations for a sample, {SAMPLES} of an iteration", f"{each.short()}", each, aim)
 
 
 def measure(setting: Setting) -> list[Table]:

@@ -76,7 +76,7 @@ def rows_of(rounds: list[dict[str, list[int]]]) -> list[Row]:
     ours, empty = over_rounds("tested", 0.999), over_rounds("empty", 0.999)
     each = [percentile(found["tested"], 0.999) - percentile(found["empty"], 0.999) for found in rounds]
     beyond = Spread(ours.median - empty.median, min(each), max(each))
-    words = "with the log's disk frozen in between, the 99.9th percentile of AddMetricSamples is {} us above an empty output's"
+    words = "with the log's disk frozen, the 99.9th percentile of AddMetricSamples is {} us above an empty output's"
     rows.append(Row("p99.9, ours less the empty one's, us", "", beyond, Aim(words, at_most=50)))
     return rows
 

@@ -24,6 +24,11 @@ class Spread:
     def text(self, digits: int = 2) -> str:
         return f"{self.median:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
+    def short(self) -> str:
+        """With two digits that count, and at least two behind the point."""
+        smallest = min((abs(value) for value in (self.median, self.low, self.high) if value), default=1)
+        return self.text(2 if smallest >= 0.01 else 5)
+
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> Spread:
     """The ratio of two figures, round by round: what slows the machine for a while slows both."""
@@ -72,7 +77,7 @@ class Table:
     def show(self) -> None:
         cells = [("", "median (lowest to highest)", "compared", "aim", "")]
         for row in self.rows:
-            compared = row.compared.text() if row.compared else ""
+            compared = row.compared.short() if row.compared else ""
             cells.append((row.what, row.found, compared, row.aim.bound if row.aim else "", row.verdict))
         widths = [max(len(line[column]) for line in cells) for column in range(5)]
         print(f"\n{self.title}")
@@ -83,7 +88,7 @@ class Table:
     def aims(self) -> list[str]:
         """A line for each aim."""
         return [
-            f"{row.verdict:<11}  {row.aim.words.format(row.compared.text())}; aimed at: {row.aim.bound}"
+            f"{row.verdict:<11}  {row.aim.words.format(row.compared.short())}; aimed at: {row.aim.bound}"
             for row in self.rows
             if row.aim and row.compared
         ]

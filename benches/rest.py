@@ -20,13 +20,13 @@ def rows_of(loggers: Loggers, records: int) -> list[Row]:
     added, grown = mib(both(late, loggers.of("without", "all_kib"))), mib(both(late, early))
     share = Spread.of([100 * result["cpu"] / result["seconds"] for result in loggers.figures["idle"]])
     with_us = "resident memory, anonymous and shared, is {} MiB above that of the same program without the library"
-    no_growth = f"from {records // 10} to {records} records memory grows by {{}} MiB"
+    no_growth = f"from {records // 10:,} to {records:,} records memory grows by {{}} MiB"
     idle = "an open log that nobody uses takes {} percent of a core"
     return [
         Row("the program without the library", f"{mib(loggers.of('without', 'all_kib')).text()} MiB"),
         Row("with it, one thread; MiB above", f"{mib(late).text()} MiB", added, Aim(with_us, at_most=8)),
         Row(
-            f"with it, after {records // 10} records; growth since",
+            f"with it, after {records // 10:,} records; growth since",
             f"{mib(early).text()} MiB",
             grown,
             Aim(no_growth, at_most=0.1),

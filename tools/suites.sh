@@ -80,7 +80,10 @@ prepare_check() {
   "$make" --no-print-directory -j2 --keep-going check-products
 }
 
-suite_rustfmt() { cargo fmt --all --check; }
+suite_rustfmt() {
+  cargo fmt --all --check
+  cargo fmt --all --check --manifest-path benches/peers/Cargo.toml
+}
 suite_clippy() { cargo clippy --locked --workspace --all-targets -- --deny warnings; }
 suite_rustdoc() { RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
 suite_header() { cargo run --locked --quiet --package xtask -- header --check; }
@@ -90,7 +93,7 @@ readonly go_packages=(./examples/target/... ./xk6-lb/...)
 
 suite_gofmt() {
   local files
-  files=$(gofmt -s -l examples xk6-lb)
+  files=$(gofmt -s -l benches examples xk6-lb)
   [ -z "$files" ] || {
     printf 'gofmt -s -w would change:\n%s\n' "$files"
     return 1
@@ -98,7 +101,7 @@ suite_gofmt() {
 }
 suite_gotidy() {
   local module status=0
-  for module in tools examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
+  for module in tools benches/k6/timed examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
   return "$status"
 }
 suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }

@@ -1,7 +1,7 @@
 /* Measures the logger that it is linked with (logger.h), and prints one line of JSON.
  *
  *   caller ARGUMENT THREADS BURSTS BURST RATE   the time of a call; RATE calls a second of all threads together, which
- *                                               come in BURSTS bursts of BURST calls
+ *                                               come in BURSTS bursts of BURST calls; the mean is that of bursts
  *   end ARGUMENT THREADS RECORDS                records in all, as fast as possible, until the last one is in the file
  *   idle ARGUMENT SECONDS                       an open log that nobody uses
  *   memory ARGUMENT RECORDS                     memory when it is open, after a tenth of the records, and after all
@@ -18,7 +18,8 @@
 #include "clock.h"
 #include "logger.h"
 
-enum { MESSAGE = 100, THREADS = 64 };
+/* FIRST calls fill a ring of 1 MiB more than once. */
+enum { MESSAGE = 100, THREADS = 64, FIRST = 10000 };
 
 static void die(const char *what) {
   perror(what);
@@ -52,7 +53,7 @@ struct producer {
   double tick;
   uint64_t interval_ns; /* from one burst to the next */
   int spin;             /* waits for the next burst awake */
-  double *means, *singles;
+  double *first, *means, *singles;
   size_t mean_count, single_count;
   /* end, memory */
   uint64_t records;
@@ -72,33 +73,39 @@ static void wait_until(const struct producer *p, uint64_t next) {
   }
 }
 
-/* The first quarter warms up; of the rest, each second burst is timed as a whole, the others call by call. */
+/* Nanoseconds of a burst. */
+static double timed(const struct producer *p, const struct message *m, size_t calls) {
+  uint64_t begun = ticks();
+  for (size_t i = 0; i < calls; i++) logger_log(p->logger, m->text, m->length);
+  return (double)(ticks() - begun) * p->tick;
+}
+
+/* A thread's first calls, during which a ring is touched for the first time, are told apart. Of the bursts that follow,
+ * each second one is timed as a whole, the others call by call. */
 static void *call(void *argument) {
   struct producer *p = argument;
   struct message m;
   message_init(&m, p->thread);
   prctl(PR_SET_TIMERSLACK, 1);
   uint64_t number = 0, next = wall_ns() + p->interval_ns * p->thread / 4;
+  for (size_t i = 0; i < FIRST; i++) {
+    message_number(&m, number++);
+    p->first[i] = timed(p, &m, 1);
+    if (i % 20 == 19) wait_until(p, next += 100000);
+  }
   for (size_t burst = 0; burst < p->bursts; burst++) {
     wait_until(p, next);
     next += p->interval_ns;
     if (wall_ns() > next + 100 * p->interval_ns) next = wall_ns(); /* the machine was elsewhere: no burst of bursts */
-    int warm = burst >= p->bursts / 4;
-    if (burst % 2 == 0) {
-      message_number(&m, number);
-      uint64_t begun = ticks();
-      for (size_t i = 0; i < p->burst; i++) logger_log(p->logger, m.text, m.length);
-      uint64_t ended = ticks();
+    message_number(&m, number);
+    if (p->burst > 1 && burst % 2 == 0) {
       number += p->burst;
-      if (warm) p->means[p->mean_count++] = (double)(ended - begun) * p->tick / (double)p->burst;
+      p->means[p->mean_count++] = timed(p, &m, p->burst) / (double)p->burst;
       continue;
     }
     for (size_t i = 0; i < p->burst; i++) {
       message_number(&m, number++);
-      uint64_t begun = ticks();
-      logger_log(p->logger, m.text, m.length);
-      uint64_t ended = ticks();
-      if (warm) p->singles[p->single_count++] = (double)(ended - begun) * p->tick;
+      p->singles[p->single_count++] = timed(p, &m, 1);
     }
   }
   return NULL;
@@ -124,11 +131,13 @@ static void caller(void *logger, unsigned threads, size_t bursts, size_t burst, 
   pthread_t ids[THREADS];
   struct producer producers[THREADS];
   size_t each = bursts / threads, mean_count = 0, single_count = 0;
-  double *means = numbers(bursts), *singles = numbers(bursts * burst), tick = tick_ns(), sum = 0;
+  double *first = numbers(FIRST * threads), *means = numbers(bursts), *singles = numbers(bursts * burst);
+  double tick = tick_ns(), sum = 0;
   for (unsigned i = 0; i < threads; i++) {
     producers[i] = (struct producer){.logger = logger, .thread = i, .bursts = each, .burst = burst, .tick = tick};
     producers[i].interval_ns = (uint64_t)(1e9 * (double)burst * threads / rate);
     producers[i].spin = threads == 1;
+    producers[i].first = first + i * FIRST;
     producers[i].means = means + i * each;
     producers[i].singles = singles + i * each * burst;
   }
@@ -141,11 +150,15 @@ static void caller(void *logger, unsigned threads, size_t bursts, size_t burst, 
     single_count += producers[i].single_count;
   }
   logger_flush(logger);
+  qsort(first, FIRST * threads, sizeof *first, by_value);
+  qsort(means, mean_count, sizeof *means, by_value);
   qsort(singles, single_count, sizeof *singles, by_value);
   for (size_t i = 0; i < mean_count; i++) sum += means[i];
-  printf("\"mean\": %.2f, \"p50\": %.1f, \"p99\": %.1f, \"p99_9\": %.1f, \"max\": %.0f, \"records\": %zu", sum / (double)mean_count,
+  printf("\"p50\": %.1f, \"p99\": %.1f, \"p99_9\": %.1f, \"max\": %.0f, \"first_p99\": %.1f, \"records\": %zu",
          percentile(singles, single_count, 0.5), percentile(singles, single_count, 0.99), percentile(singles, single_count, 0.999),
-         singles[single_count - 1], each * threads * burst);
+         singles[single_count - 1], percentile(first, FIRST * threads, 0.99), threads * (FIRST + each * burst));
+  if (mean_count > 0) printf(", \"mean\": %.2f, \"typical\": %.2f", sum / (double)mean_count, percentile(means, mean_count, 0.5));
+  free(first);
   free(means);
   free(singles);
 }

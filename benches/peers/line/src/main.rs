@@ -80,7 +80,10 @@ fn by_sonic(out: &mut Vec<u8>, record: &Record<'_>) -> Result<(), sonic_rs::Erro
 }
 
 /// Nanoseconds of one line.
-fn measure<E>(count: u32, mut append: impl FnMut(&mut Vec<u8>, u32) -> Result<(), E>) -> Result<f64, E> {
+fn measure<E>(
+    count: u32,
+    mut append: impl FnMut(&mut Vec<u8>, u32) -> Result<(), E>,
+) -> Result<f64, E> {
     let mut block = Vec::with_capacity(2 * BLOCK);
     let start = Instant::now();
     for number in 0..count {
@@ -110,7 +113,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     lines.append(&mut ours, START_NS, message.as_bytes());
     by_sonic(&mut sonic, &record)?;
     if ours != sonic {
-        return Err(format!("the lines differ:\n{}{}", ours.escape_ascii(), sonic.escape_ascii()).into());
+        return Err(
+            format!("the lines differ:\n{}{}", ours.escape_ascii(), sonic.escape_ascii()).into()
+        );
     }
     let ns = match who.as_str() {
         "ours" => measure::<sonic_rs::Error>(count, |out, number| {

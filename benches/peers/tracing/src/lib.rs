@@ -13,7 +13,8 @@ use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 fn open(path: &str) -> std::io::Result<WorkerGuard> {
     let file = BufWriter::with_capacity(64 * 1024, File::create(path)?);
     let (writer, guard) = NonBlockingBuilder::default().lossy(false).finish(file);
-    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
+    let subscriber =
+        tracing_subscriber::fmt().json().flatten_event(true).with_writer(writer).finish();
     tracing::subscriber::set_global_default(subscriber).map_err(std::io::Error::other)?;
     Ok(guard)
 }
