@@ -145,7 +145,7 @@ func TestTheBufferHoldsExactlyItsLimit(t *testing.T) {
 	b := newBench(t, nil, nil)
 	slice := []metrics.SampleContainer{b.trail(b.tags(), nil, true, true), b.sample(b.builtin.VUs, 1, b.tags(), nil)}
 	const samples, fit = 10, 100
-	buffer := sampleBuffer{limit: samples*fit + 1}
+	buffer := newSampleBuffer(samples*fit + 1)
 	for round := range uint64(3) {
 		for range fit + 2 {
 			buffer.add(slice)

@@ -30,6 +30,13 @@ const (
 	laterSlices = 20
 )
 
+// newSampleBuffer has room for more slices than come between two flushes: to make room later would mean to allocate on
+// k6's goroutine, and an allocation may have to help the garbage collector first.
+func newSampleBuffer(limit int) sampleBuffer {
+	room := func() [][]metrics.SampleContainer { return make([][]metrics.SampleContainer, 0, 2*laterSlices) }
+	return sampleBuffer{slices: room(), spare: room(), limit: limit}
+}
+
 // add keeps the containers, or the first of them that there is room for.
 func (b *sampleBuffer) add(containers []metrics.SampleContainer) {
 	if len(containers) == 0 {
