@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
+import sys
 import tempfile
 from pathlib import Path
 
@@ -32,6 +34,8 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, default=BUILD, help="where the files are written, on a disk (build/)")
     options = parser.parse_args()
     rounds = options.rounds or (2 if options.quick else 7)
+    # So that what was mounted, frozen or started is put in order.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     print(f"processors: {os.cpu_count()}, load average at the start: {os.getloadavg()[0]:.2f}", flush=True)
     aims = []
     for part in options.part or PARTS:

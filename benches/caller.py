@@ -25,7 +25,7 @@ RATE = 200_000
 
 
 def measure(setting: Setting, loggers: Loggers) -> None:
-    bursts = setting.size(2_000, 20_000)
+    bursts = setting.size(2_000, 12_000)
     variants = []
     for program in ["floor", *loggers.peers]:
         for threads in (1, 4):

@@ -9,7 +9,7 @@ from benches.pairs import Aim, Row, Spread, Table, alternate, ratios
 from benches.setting import Setting
 
 THREADS = (1, 4)
-# In one thread. The peers are slower: fewer records take as long.
+# Of one thread.
 AIMS = {"slog": 5.0, "tracing": 8.0}
 
 
@@ -55,6 +55,7 @@ def run(setting: Setting) -> list[Table]:
     variants = [("write", partial(write, loggers, records))]
     for peer in loggers.peers:
         for threads in THREADS:
+            # The peers are slower: fewer records take as long.
             name, count = f"{peer} {threads}", records if peer == "lb" else records // 4
             variants.append((name, partial(loggers.logged, name, peer, "end", threads, count)))
     alternate(setting.rounds, variants)

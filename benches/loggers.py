@@ -86,6 +86,8 @@ class Loggers:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
         if done.returncode != 0:
             sys.exit(f"{name}: exit {done.returncode}\n{done.stderr}")
+        if done.stderr and not self.figures[name]:
+            print(f"{name}: {done.stderr.rstrip()}", file=sys.stderr)
         result: dict[str, Any] = json.loads(done.stdout)
         self.figures[name].append(result)
         return result

@@ -21,9 +21,10 @@ from benches.setting import Setting
 PLACES = {"memory": "plain memory", "shm": "/dev/shm", "log": "the disk"}
 # By name: calls a second, calls a burst.
 RATES = {"200,000 calls a second": (200_000, 20), "5,000 calls a second": (5_000, 1)}
+# It ends with whoever started it.
 SCRIPT = """
-while :; do dd if=/dev/zero of="$1" bs=1M count=512 conv=notrunc status=none; done &
-while :; do sync -f "$1"; sleep 1; done
+while kill -0 "$PPID"; do dd if=/dev/zero of="$1" bs=1M count=512 conv=notrunc status=none; done &
+while kill -0 "$PPID"; do sync -f "$1"; sleep 1; done
 """
 
 
