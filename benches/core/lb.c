@@ -25,7 +25,11 @@ void logger_log(void *logger, const char *text, size_t length) {
   lb_record record = {.struct_size = sizeof record, .context = LB_CONTEXT_DEFAULT, .level = LB_LEVEL_INFO};
   record.message.data = text;
   record.message.len = length;
-  if (lb_logger_log(logger, &record, NULL) != LB_OK) exit(3);
+  int32_t status = lb_logger_log(logger, &record, NULL);
+  if (status != LB_OK) {
+    fprintf(stderr, "a record was not accepted: status %" PRId32 "\n", status);
+    exit(3);
+  }
 }
 
 void logger_flush(void *logger) {
