@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,9 +46,10 @@ def file_system(scratch: Path) -> Iterator[Path]:
 @contextmanager
 def frozen(mount: Path, begin: float, end: float) -> Iterator[None]:
     """The file system hangs from `begin` to `end` seconds from now."""
+    done: list[bool] = []
     timers = [
-        threading.Timer(begin, fsfreeze, ("--freeze", mount)),
-        threading.Timer(end, fsfreeze, ("--unfreeze", mount)),
+        threading.Timer(moment, lambda how: done.append(fsfreeze(how, mount)), (how,))
+        for moment, how in ((begin, "--freeze"), (end, "--unfreeze"))
     ]
     for timer in timers:
         timer.start()
@@ -57,6 +59,8 @@ def frozen(mount: Path, begin: float, end: float) -> Iterator[None]:
         for timer in timers:
             timer.cancel()
             timer.join()
+    if done != [True, True]:
+        sys.exit(f"{mount} could not be frozen and thawed")
 
 
 def percentile(values: list[int], share: float) -> float:
