@@ -13,7 +13,7 @@ BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 DESTDIR ?=
-# Arguments of benches/run.sh: make bench BENCH='--quick core'
+# Arguments of benches/run.sh: make bench BENCH='--quick caller'
 BENCH ?=
 
 CARGO ?= cargo
@@ -78,7 +78,7 @@ check: | toolchain ## formatting, linters, types, licences; every warning is an 
 	@tools/suites.sh check
 
 .PHONY: bench
-bench: build $(BUILD)/bin/target $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
+bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
 	@benches/run.sh $(BENCH)
 
 .PHONY: deps
@@ -131,29 +131,56 @@ $(BUILD)/lib/pkgconfig/lb_log.pc: tools/lb_log.pc.in Makefile Cargo.toml $(STAMP
 
 # --- lb ---
 
-$(STAMPS)/lb: $(CLI_SOURCES) | toolchain
+# For `lb --version`: the last commit that changed what lb is made of, so that no other commit makes
+# it anew. Where git does not answer (an archive, another user's checkout) what is known stays.
+LB_TREE := $(RUST_COMMON) core cli
+COMMIT := $(shell [ ! -e .git ] || { git log -1 --abbrev=12 --format=%h -- $(LB_TREE) && \
+	{ git diff --quiet HEAD -- $(LB_TREE) || echo dirty; }; } 2>/dev/null)
+COMMIT := $(subst $() ,-,$(COMMIT))
+COMMIT := $(or $(COMMIT),$(patsubst $(STAMPS)/commit-%,%,$(wildcard $(STAMPS)/commit-*)),none)
+
+$(STAMPS)/commit-$(COMMIT):
+	@mkdir -p $(@D) && rm -f $(STAMPS)/commit-* && touch $@
+
+$(STAMPS)/lb: $(CLI_SOURCES) $(STAMPS)/commit-$(COMMIT) | toolchain
 	@$(begin)
-	$(CARGO) build --locked --release --package lb-cli --target-dir '$(CARGO_TARGET_DIR)'
+	LBLOG_COMMIT='$(filter-out none,$(COMMIT))' $(CARGO) build --locked --release --package lb-cli --target-dir '$(CARGO_TARGET_DIR)'
 	@$(call keep,'$(CARGO_TARGET_DIR)/release/lb',$(BUILD)/lb)
 	@$(stamp)
 
 $(BUILD)/lb: $(STAMPS)/lb
 	@:
 
+# --- the Rust peers of `make bench` ---
+
+PEERS := benches/peers
+$(STAMPS)/peers: $(CORE_SOURCES) $(call tree,$(PEERS)) | toolchain
+	@$(begin)
+	$(CARGO) build --locked --release --manifest-path $(PEERS)/Cargo.toml --target-dir $(BUILD)/peers
+	@$(stamp)
+
 # --- k6, from Go ---
 
 # go does not watch the header, which lies outside its packages: a flag with its sum makes it look.
 watch_header = CGO_ENABLED=1 CGO_CFLAGS="-O2 -g -DLB_LOG_HEADER_SUM=$$(cksum <ffi/include/lb_log.h | cut -d ' ' -f 1)"
 
-# Built under another name: go takes a binary of that name for current when only the library,
+# $(1): further modules. Built under another name: go takes a binary of that name for current when only the library,
 # which it does not watch either, has changed; and a k6 that is running stays whole.
+xk6_build = echo 'xk6 build $(K6_VERSION) (minutes when it is the first time; what it says is in $(LOGS)/xk6.log)'; \
+	GOWORK=off $(watch_header) $(BUILD)/bin/xk6 --verbose build $(K6_VERSION) --with github.com/lb-log/xk6-lb=./xk6-lb \
+		$(1) --output $@.new >$(LOGS)/xk6.log 2>&1 || { cat $(LOGS)/xk6.log >&2; exit 1; }
+
 $(BUILD)/k6: $(XK6_SOURCES) $(BUILD)/lib/liblb_log.a $(BUILD)/include/lb_log.h $(BUILD)/bin/xk6
 	@$(begin)
-	@echo 'xk6 build $(K6_VERSION) (minutes when it is the first time; what it says is in $(LOGS)/xk6.log)'
-	@GOWORK=off $(watch_header) $(BUILD)/bin/xk6 --verbose build $(K6_VERSION) \
-		--with github.com/lb-log/xk6-lb=./xk6-lb --output $(BUILD)/k6.new >$(LOGS)/xk6.log 2>&1 || \
-		{ cat $(LOGS)/xk6.log >&2; exit 1; }
-	@$(call finish,$(BUILD)/k6.new)
+	@$(xk6_build)
+	@$(call finish,$@.new)
+
+# For `make bench`: a k6 that has, besides our output, one that times it.
+TIMED := benches/k6/timed
+$(BUILD)/bin/k6-timed: $(call tree,$(TIMED)) $(BUILD)/k6
+	@$(begin)
+	@$(call xk6_build,--with github.com/lb-log/lb-log/$(TIMED)=./$(TIMED))
+	@$(call finish,$@.new)
 
 $(BUILD)/bin/target: $(TARGET_SOURCES) | toolchain
 	@$(begin)

@@ -1,4 +1,5 @@
-"""Alternating runs, and what may be said of them: medians of ratios within a round, and their spread."""
+"""Alternating runs, and what may be said of them: medians of ratios within a round, their spread, and whether an aim
+is reached."""
 
 from __future__ import annotations
 
@@ -23,6 +24,11 @@ class Spread:
     def text(self, digits: int = 2) -> str:
         return f"{self.median:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
+    def short(self) -> str:
+        """With two digits that count, and at least two behind the point."""
+        smallest = min((abs(value) for value in (self.median, self.low, self.high) if value), default=1)
+        return self.text(2 if smallest >= 0.01 else 5)
+
 
 def ratios(over: Sequence[float], under: Sequence[float]) -> Spread:
     """The ratio of two figures, round by round: what slows the machine for a while slows both."""
@@ -30,46 +36,70 @@ def ratios(over: Sequence[float], under: Sequence[float]) -> Spread:
 
 
 @dataclass(frozen=True)
-class Row:
-    """One line of the table: what was found beside what is aimed at."""
+class Aim:
+    """What is aimed at, in plain words with a place for what was found, and the bound that the median has to keep."""
 
-    what: str
-    found: str
-    ratio: Spread | None = None
+    words: str
     at_most: float | None = None
     at_least: float | None = None
 
     @property
-    def aim(self) -> str:
-        if self.at_most is not None:
-            return f"at most {self.at_most:g}"
-        return f"at least {self.at_least:g}" if self.at_least is not None else ""
+    def bound(self) -> str:
+        return f"at least {self.at_least:.3g}" if self.at_most is None else f"at most {self.at_most:.3g}"
+
+    def reached(self, median: float) -> bool:
+        return (self.at_most is None or median <= self.at_most) and (self.at_least is None or median >= self.at_least)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a table: what was found, how it compares, and what is aimed at."""
+
+    what: str
+    found: str
+    compared: Spread | None = None
+    aim: Aim | None = None
 
     @property
     def verdict(self) -> str:
-        if self.ratio is None or (self.at_most is None and self.at_least is None):
+        if self.compared is None or self.aim is None:
             return ""
-        good = (self.at_most is None or self.ratio.median <= self.at_most) and (
-            self.at_least is None or self.ratio.median >= self.at_least
-        )
-        return "reached" if good else "NOT REACHED"
+        return "reached" if self.aim.reached(self.compared.median) else "NOT REACHED"
 
 
-def show(title: str, rows: Sequence[Row]) -> None:
-    """The table, aligned."""
-    cells = [("", "median (lowest to highest)", "ratio", "aim", "")]
-    cells += [(row.what, row.found, row.ratio.text() if row.ratio else "", row.aim, row.verdict) for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(5)]
-    print(f"\n{title}")
-    for line in cells:
-        print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
-    sys.stdout.flush()
+@dataclass(frozen=True)
+class Table:
+    """What one part has found."""
+
+    title: str
+    rows: Sequence[Row]
+
+    def show(self) -> None:
+        cells = [("", "median (lowest to highest)", "compared", "aim", "")]
+        for row in self.rows:
+            compared = row.compared.short() if row.compared else ""
+            cells.append((row.what, row.found, compared, row.aim.bound if row.aim else "", row.verdict))
+        widths = [max(len(line[column]) for line in cells) for column in range(5)]
+        print(f"\n{self.title}")
+        for line in cells:
+            print("  " + "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+        sys.stdout.flush()
+
+    def aims(self) -> list[str]:
+        """A line for each aim."""
+        return [
+            f"{row.verdict:<11}  {row.aim.words.format(row.compared.short())}; aimed at: {row.aim.bound}"
+            for row in self.rows
+            if row.aim and row.compared
+        ]
 
 
 def alternate(rounds: int, variants: Sequence[tuple[str, Callable[[], None]]]) -> None:
     """Each variant once a round; every second round backwards, so that none always comes after the same one."""
     for number in range(rounds):
-        print(f"\rround {number + 1} of {rounds} ", end="", file=sys.stderr, flush=True)
-        for _, run in variants if number % 2 == 0 else variants[::-1]:
+        for name, run in variants if number % 2 == 0 else variants[::-1]:
+            if sys.stderr.isatty():
+                print(f"\r\033[Kround {number + 1} of {rounds}: {name}", end="", file=sys.stderr, flush=True)
             run()
-    print("\r" + " " * 30 + "\r", end="", file=sys.stderr, flush=True)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr, flush=True)

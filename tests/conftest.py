@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,3 +22,13 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 def folder(tmp_path: Path) -> Path:
     """An empty folder of the test's own."""
     return tmp_path
+
+
+@pytest.fixture
+def no_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Nobody's settings for lb-log reach a logger in this process."""
+    for name in [name for name in os.environ if name.startswith("LB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)

@@ -2,186 +2,183 @@
 
 from __future__ import annotations
 
+import base64
 import ctypes
-import json
-import os
+import math
 import random
 import struct
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from support import clib
-from support.clib import LibraryError, Logger, batch_entry
-from support.paths import TESTS
-from support.process import clean_environment
-from support.records import Record, read_log
+from support import clib, golden
+from support.clib import BASE, LibraryError, Logger, batch_entry, config
+from support.records import FIELDS, Record, read_log
 
-BASE: dict[str, Any] = {"component": "c", "host": "h", "run_id": "r"}
-
-
-def config(folder: Path, **more: Any) -> dict[str, Any]:
-    return {**BASE, "output_dir": str(folder / "out"), **more}
+pytestmark = pytest.mark.usefixtures("no_settings")
 
 
 def records(folder: Path) -> list[Record]:
     return read_log(folder / "out" / "r" / "logs" / "c-h.jsonl")
 
 
-def refused(what: dict[str, Any] | bytes) -> LibraryError:
-    with pytest.raises(LibraryError) as caught, Logger(what):
-        pass
-    return caught.value
-
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    for name in [name for name in os.environ if name.startswith("LB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.chdir(folder)
-    monkeypatch.setenv("HOME", str(folder))
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-
-
-# --- at the start ---
-
-
-def test_an_unknown_key_names_itself_its_source_and_the_nearest(folder: Path) -> None:
-    error = refused(config(folder, ring_byte=4096))
-    assert error.code == clib.CONFIG
-    assert "ring_byte" in error.message
-    assert "ring_bytes" in error.message
-
-
-def test_an_unknown_key_of_a_file(folder: Path) -> None:
-    file = folder / "lb.toml"
-    file.write_text("workloat = 'x'\n", encoding="utf-8")
-    for error in (refused(config(folder, config=str(file))), refused(config(folder))):
-        assert error.code == clib.CONFIG
-        assert "workloat" in error.message
-        assert "lb.toml" in error.message
-        assert "workload" in error.message.replace("workloat", "")
-
-
-def test_an_unknown_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LB_REPETITON", "2")
-    try:
-        with Logger(config(folder)) as logger:
-            warnings = " ".join(logger.config()["warnings"])
-    except LibraryError as error:
-        warnings = error.message
-    assert "LB_REPETITON" in warnings
-    assert "LB_REPETITION" in warnings
-
-
-@pytest.mark.parametrize("value", [0, -1, 1.5, "x", True, None, 2**64])
-def test_an_impossible_repetition(value: Any, folder: Path) -> None:
-    error = refused(config(folder, repetition=value)) if value is not None else None
-    if error is not None:
-        assert error.code == clib.CONFIG
-        assert "repetition" in error.message
-
-
-def test_an_impossible_repetition_in_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LB_REPETITION", "0")
-    error = refused(config(folder))
-    assert error.code == clib.CONFIG
-    assert "LB_REPETITION" in error.message
-
-
-def test_all_mistakes_at_once(folder: Path) -> None:
-    error = refused(config(folder, repetition=0, ring_byte=1, min_level="LOUD"))
-    assert all(word in error.message for word in ("repetition", "ring_byte", "min_level", "LOUD"))
-
-
-@pytest.mark.parametrize("raw", [b"[]", b"{", b"\xff", b"null", b'{"component":"a","component":"b"', b"7"])
-def test_a_configuration_that_is_no_object(raw: bytes) -> None:
-    error = refused(raw)
-    assert error.code in (clib.CONFIG, clib.ARGUMENT)
-    assert error.message
-
-
-def test_a_folder_that_is_a_file(folder: Path) -> None:
-    (folder / "out").write_text("a file", encoding="utf-8")
-    error = refused(config(folder))
-    assert error.code == clib.IO
-    assert str(folder / "out") in error.message
-
-
-def test_a_folder_that_cannot_be_written(folder: Path) -> None:
-    """Root may write anywhere: another user opens the log, in a process of its own."""
-    forbidden = folder / "forbidden"
-    forbidden.mkdir(mode=0o755)
-    folder.chmod(0o755)
-    program = (
-        "import sys; sys.path.insert(0, sys.argv[1])\n"
-        "from support.clib import *\n"
-        "lib = library(); uid = int(sys.argv[3])\n"
-        "import os\n"
-        "if uid: os.setgroups([]); os.setgid(uid); os.setuid(uid)\n"
-        "try: Logger({'output_dir': sys.argv[2], 'run_id': 'r'})\n"
-        "except LibraryError as error: print(error.code, error.message)\n"
-    )
-    uid = "65534" if os.geteuid() == 0 else "0"
-    if uid == "0":
-        forbidden.chmod(0o555)
-    command = [sys.executable, "-c", program, str(TESTS), str(forbidden), uid]
-    environment = clean_environment({"HOME": "/nonexistent"})
-    done = subprocess.run(command, env=environment, cwd="/", capture_output=True, text=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{clib.IO} "), done.stdout + done.stderr
-    assert str(forbidden) in done.stdout
-
-
-@pytest.mark.parametrize(
-    "component", ["../../etc/x", "/etc/x", "..", ".", ".hidden", "-rf", "a\\b", "x" * 300, "a\nb", "ü", "a b", "%00"]
-)
-def test_a_component_never_leaves_its_folder(component: str, folder: Path) -> None:
-    """Any name becomes a safe file name; the record keeps what was said."""
-    with Logger(config(folder, component=component)) as logger:
-        path = Path(logger.config()["path"])
-        logger.log(b"hello")
-    assert path.parent == folder / "out" / "r" / "logs"
-    assert not path.name.startswith((".", "-"))
-    assert len(path.name.encode()) <= 255
-    (record,) = read_log(path)
-    assert record["component"] == component
-
-
-def test_names_that_collide_when_sanitised_do_not_share_a_file(folder: Path) -> None:
-    paths = set()
-    for component in ("a/b", "a_b", "a\\b", "a-b", "a b"):
-        with Logger(config(folder, component=component)) as logger:
-            paths.add(logger.config()["path"])
-            logger.log(component.encode())
-    assert len(paths) == 5
-
-
-# --- record by record ---
-
-
-def test_null_and_wrong_handles_are_refused(folder: Path) -> None:
+def test_null_handles_are_refused() -> None:
     lib = clib.library()
     record = clib.CRecord(ctypes.sizeof(clib.CRecord), 0, 3, 0, clib.c_str(b"x"), None, 0)
-    stats = clib.CStats(ctypes.sizeof(clib.CStats))
-    assert lib.lb_logger_log(None, ctypes.byref(record), None) == clib.ARGUMENT
-    assert lib.lb_logger_flush(None, 0, None) == clib.ARGUMENT
-    assert lib.lb_logger_close(None, 0, None) == clib.ARGUMENT
-    assert lib.lb_logger_stats(None, ctypes.byref(stats), None) == clib.ARGUMENT
-    assert lib.lb_logger_push_batch(None, b"", 0, None, None) == clib.ARGUMENT
-    assert lib.lb_logger_open(b"{}", 2, None, None) == clib.ARGUMENT
+    stats, context = clib.CStats(ctypes.sizeof(clib.CStats)), ctypes.c_uint32(77)
+    calls: list[Callable[[Any], int]] = [
+        lambda error: lib.lb_logger_log(None, ctypes.byref(record), error),
+        lambda error: lib.lb_logger_flush(None, 0, error),
+        lambda error: lib.lb_logger_close(None, 0, error),
+        lambda error: lib.lb_logger_stats(None, ctypes.byref(stats), error),
+        lambda error: lib.lb_logger_context(None, b"{}", 2, ctypes.byref(context), error),
+        lambda error: lib.lb_logger_push_batch(None, b"", 0, None, error),
+        lambda error: lib.lb_logger_open(b"{}", 2, None, error),
+    ]
+    for call in calls:
+        error = ctypes.c_void_p()
+        assert call(None) == call(ctypes.byref(error)) == clib.ARGUMENT
+        text = lib.lb_error_message(error)
+        assert b"NULL" in ctypes.string_at(text.data, text.len)
+        lib.lb_error_free(error)
+    assert context.value == 77, "out-arguments are not touched on failure"
+    assert lib.lb_logger_config(None).len == 0
+    assert lib.lb_error_message(None).len == 0
+    assert lib.lb_error_code(None) == clib.ARGUMENT
     lib.lb_logger_free(None)
     lib.lb_error_free(None)
+
+
+def test_null_with_a_length_is_refused_and_without_it_is_empty(folder: Path) -> None:
+    lib = clib.library()
+    nothing, something, endless = clib.Str(None, 0), clib.Str(None, 1), clib.Str(clib.c_str(b"x").data, 2**63)
+
+    def record(message: clib.Str, key: clib.Str, value: clib.Str) -> Any:
+        tag = clib.CTag(key, clib.STRING)
+        tag.value.string = value
+        return clib.CRecord(ctypes.sizeof(clib.CRecord), 0, 3, 0, message, ctypes.pointer(tag), 1)
+
     with Logger(config(folder)) as logger:
+        refused = 0
+        for bad in (something, endless):
+            for parts in ((bad, nothing, nothing), (nothing, bad, nothing), (nothing, nothing, bad)):
+                logger.log(b"before")
+                assert lib.lb_logger_log(logger.handle, ctypes.byref(record(*parts)), None) == clib.ARGUMENT
+                refused += 1
+                logger.log(b"after")
+        whole = record(clib.c_str(b"tags"), clib.c_str(b"k"), nothing)
+        for tags, count in ((None, 1), (whole.tags, 2**64 - 1), (whole.tags, 2**60)):
+            whole.tags, whole.tag_count = tags, count
+            assert lib.lb_logger_log(logger.handle, ctypes.byref(whole), None) == clib.ARGUMENT
+            refused += 1
+        for size in (0, 3, ctypes.sizeof(clib.CRecord) - 1):
+            whole.struct_size = size
+            assert lib.lb_logger_log(logger.handle, ctypes.byref(whole), None) == clib.ARGUMENT
+            refused += 1
         assert lib.lb_logger_log(logger.handle, None, None) == clib.ARGUMENT
+        context = ctypes.c_uint32()
+        assert lib.lb_logger_context(logger.handle, None, 1, ctypes.byref(context), None) == clib.ARGUMENT
+        assert lib.lb_logger_context(logger.handle, b"{}", 2, None, None) == clib.ARGUMENT
+        assert lib.lb_logger_context(logger.handle, None, 0, ctypes.byref(context), None) == clib.REJECTED
+        assert lib.lb_logger_push_batch(logger.handle, None, 1, None, None) == clib.ARGUMENT
+        assert lib.lb_logger_push_batch(logger.handle, None, 0, None, None) == clib.OK
         assert lib.lb_logger_stats(logger.handle, None, None) == clib.ARGUMENT
-        record.struct_size = 3
-        assert lib.lb_logger_log(logger.handle, ctypes.byref(record), None) == clib.ARGUMENT
-        logger.log(b"still here")
-    assert [record["message"] for record in records(folder)] == ["still here"]
+        handle = ctypes.c_void_p()
+        assert lib.lb_logger_open(None, 1, ctypes.byref(handle), None) == clib.ARGUMENT
+        empty = record(nothing, nothing, nothing)
+        assert lib.lb_logger_log(logger.handle, ctypes.byref(empty), None) == clib.OK
+        stats = logger.stats()
+        assert (stats["rejected"], stats["offered"]) == (refused + 1, refused + 1 + 13)
+    found = records(folder)
+    assert [record["message"] for record in found] == ["before", "after"] * 6 + [""]
+    assert found[-1]["tags"] == {"": ""}
+
+
+def test_structures_of_other_versions(folder: Path) -> None:
+    """A caller that knows less gets what it knows; of one that knows more, the rest stays as it was."""
+    lib = clib.library()
+    room = ctypes.sizeof(clib.CStats)
+    with Logger(config(folder)) as logger:
+        logger.log(b"one")
+        for size, code in ((0, 1), (8, 1), (15, 1), (16, 0), (24, 0), (room - 8, 0), (room, 0), (room + 40, 0)):
+            raw = ctypes.create_string_buffer(b"\xaa" * (room + 64), room + 64)
+            struct.pack_into("=Q", raw, 0, size)
+            assert lib.lb_logger_stats(logger.handle, ctypes.cast(raw, ctypes.POINTER(clib.CStats)), None) == code
+            written = min(size, room) if code == clib.OK else 8
+            assert struct.unpack_from("=Q", raw, 0)[0] == size
+            assert raw.raw[written:] == b"\xaa" * (room + 64 - written), size
+            if code == clib.OK:
+                assert struct.unpack_from("=Q", raw, 8)[0] == 1, "offered"
+        longer = ctypes.create_string_buffer(ctypes.sizeof(clib.CRecord) + 32)
+        record = clib.CRecord(len(longer), 0, 3, 0, clib.c_str(b"two"), None, 0)
+        ctypes.memmove(longer, ctypes.byref(record), ctypes.sizeof(record))
+        newer = ctypes.cast(longer, ctypes.POINTER(clib.CRecord))
+        assert lib.lb_logger_log(logger.handle, newer, None) == clib.OK
+        batch = batch_entry(b"three")
+        for size, code in ((0, clib.ARGUMENT), (15, clib.ARGUMENT), (16, clib.OK)):
+            result = clib.BatchResult(size, 77, 77, 77)
+            assert lib.lb_logger_push_batch(logger.handle, batch, len(batch), ctypes.byref(result), None) == code
+            assert (result.accepted, result.dropped) == ((1, 77) if code == clib.OK else (77, 77))
+    assert [record["message"] for record in records(folder)] == ["one", "two", "three"]
+
+
+HOSTILE_TEXTS = [
+    *(b"", b"\0", b"a\0b", b"\xed\xa0\x80", b"\xed\xb0\x80\xed\xa0\x80", b"\xff\xfe", b"\xc3", b"\xf4\x90\x80\x80"),
+    *("\u2028\u2029".encode(), "\u0085\ufeff\U0010ffff".encode(), b'"\\/', b"\r\n", b"\x7f\x1b[31m", b"../../etc/x"),
+]
+HOSTILE_TAGS: list[list[clib.Tag]] = [
+    *([(text, clib.STRING, text)] for text in HOSTILE_TEXTS),
+    [(name.encode(), clib.STRING, b"a tag") for name in [*FIELDS, "tags"]],
+    [(name, clib.INTEGER, 7) for name in (b"phase", b"exception", b"stack", b"truncated_bytes")],
+    [(b"twice", clib.INTEGER, number) for number in range(1000)],
+    [(b"\xff", clib.INTEGER, 1), ("\ufffd".encode(), clib.INTEGER, 2), (b"\xfe", clib.INTEGER, 3)],
+    [
+        (b"n%d" % index, clib.NUMBER, value)
+        for index, value in enumerate((math.nan, math.inf, -math.inf, -0.0, 2.0**63))
+    ],
+    [(b"signed", clib.INTEGER, -(2**63)), (b"unsigned", clib.UNSIGNED, 2**63), (b"most", clib.UNSIGNED, 2**64 - 1)],
+    [(b"null", clib.NULL, None), (b"true", clib.BOOLEAN, True), (b"k" * 70_000, clib.STRING, b"v" * 70_000)],
+]
+
+
+@pytest.mark.parametrize("way", ["log", "push_batch"])
+def test_hostile_records_between_good_ones(way: str, folder: Path) -> None:
+    """The whole file, byte for byte, as a second encoder has it."""
+    hostile: list[tuple[bytes, list[clib.Tag]]] = [(text, []) for text in HOSTILE_TEXTS] + [
+        (b"tags", tags) for tags in HOSTILE_TAGS
+    ]
+    offered: list[tuple[bytes, list[clib.Tag]]] = []
+    for number, one in enumerate(hostile):
+        offered += [(b"good", [(b"number", clib.INTEGER, number)]), one]
+    with Logger(config(folder)) as logger:
+        for number, (message, tags) in enumerate(offered, 1):
+            if way == "log":
+                logger.log(message, timestamp_ns=number, tags=tags)
+            else:
+                assert logger.push_batch(batch_entry(message, timestamp_ns=number, tags=tags))[0] == clib.OK
+        logger.flush()
+        stats = logger.stats()
+    assert (stats["written"], stats["nonfinite"], stats["rejected"]) == (len(offered), 3, 0)
+    expected = "".join(line(number, *one) for number, one in enumerate(offered, 1))
+    assert (folder / "out" / "r" / "logs" / "c-h.jsonl").read_bytes() == expected.encode()
+    assert len(records(folder)) == len(offered)
+
+
+def line(number: int, message: bytes, tags: list[clib.Tag]) -> str:
+    """The line that a record must become, by the tests' own encoder."""
+    kinds = {kind: name for name, kind in clib.KINDS.items()}
+
+    def of_text(text: bytes) -> dict[str, str]:
+        return {"base64": base64.b64encode(text).decode()}
+
+    tags_of = [
+        [of_text(key), kinds[kind], of_text(value) if kind == clib.STRING else value] for key, kind, value in tags
+    ]
+    context = {**BASE, "logger": "lb"}
+    record = {"level": "INFO", "timestamp_ns": number, "message": of_text(message), "tags": tags_of}
+    return golden.encode({"context": context, "record": record}) + "\n"
 
 
 def test_rejections_are_counted_and_leave_neighbours_alone(folder: Path) -> None:
@@ -322,17 +319,28 @@ def test_batches_of_noise(folder: Path) -> None:
     assert records(folder)[-1]["message"] == "last"
 
 
-def test_after_close_calls_say_so(folder: Path) -> None:
+def test_a_handle_after_close(folder: Path) -> None:
+    """Every call is answered; nothing more comes into the file, and what was written stays told."""
     with Logger(config(folder)) as logger:
+        before = logger.config()
         logger.log(b"one")
         logger.close()
-        with pytest.raises(LibraryError) as caught:
-            logger.log(b"two")
-        assert caught.value.code == clib.CLOSED
-        assert logger.push_batch(batch_entry(b"three"))[0] == clib.CLOSED
-        assert logger.stats()["written"] == 1
-        assert json.loads(json.dumps(logger.config()))["path"]
-    assert len(records(folder)) == 1
+        for _ in range(2):
+            with pytest.raises(LibraryError, match="closed") as caught:
+                logger.log(b"two")
+            assert caught.value.code == clib.CLOSED
+            code, result = logger.push_batch(batch_entry(b"three") * 3)
+            assert (code, result.accepted, result.dropped, result.rejected) == (clib.CLOSED, 0, 0, 0)
+            logger.flush()
+            assert logger.config() == before
+            assert logger.context({"workload": "w"}) > 0
+            with pytest.raises(LibraryError) as caught:
+                logger.context({"repetition": 0})
+            assert caught.value.code == clib.REJECTED
+            stats = logger.stats()
+            assert (stats["offered"], stats["written"]) == (1, 1)
+            logger.close()
+    assert [record["message"] for record in records(folder)] == ["one"]
 
 
 def test_two_loggers_of_one_process_share_a_file(folder: Path) -> None:

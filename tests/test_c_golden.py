@@ -11,14 +11,6 @@ from support.clib import Logger, Tag
 from support.records import FIELDS
 
 CASES = golden.load()
-KINDS = {
-    "string": clib.STRING,
-    "integer": clib.INTEGER,
-    "unsigned": clib.UNSIGNED,
-    "number": clib.NUMBER,
-    "boolean": clib.BOOLEAN,
-    "null": clib.NULL,
-}
 
 
 def tags_of(case: golden.Case) -> list[Tag]:
@@ -29,7 +21,7 @@ def tags_of(case: golden.Case) -> list[Tag]:
             value = golden.text_bytes(value)
         elif kind == "number":
             value = float(value)
-        result.append((golden.text_bytes(key), KINDS[kind], value))
+        result.append((golden.text_bytes(key), clib.KINDS[kind], value))
     return result
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -161,7 +163,33 @@ def test_a_component_never_leaves_its_folder(folder: Path, target: Target) -> No
     assert {record["component"] for record in read_log(log)} == {"../../etc/x"}
 
 
+@pytest.mark.parametrize(
+    ("component", "host", "name"),
+    [("k6-a", "b", r"k6-a-b~[0-9a-f]{8}\.jsonl"), ("k6", "a-b", r"k6-a-b\.jsonl"), ("k6", "x.000001", r"k6-x.*~.*")],
+)
+def test_identities_do_not_share_a_file(component: str, host: str, name: str, folder: Path, target: Target) -> None:
+    run = one_request(folder, target, environment={"LB_COMPONENT": component, "LB_HOST": host})
+    assert run.exit_code == 0, run.stderr
+    (log,) = run.logs
+    assert re.fullmatch(name, log.name)
+    assert {(record["component"], record["host"]) for record in read_log(log)} == {(component, host)}
+
+
+@pytest.mark.parametrize("name", ["LB_COMPONENT", "LB_HOST", "LB_RUN_ID", "LB_WORKLOAD", "K6_LB_COMPONENT"])
+def test_an_empty_variable_is_refused(name: str, folder: Path, target: Target) -> None:
+    refused(one_request(folder, target, environment={name: ""}), name)
+
+
 # --- what a script may do ---
+
+
+# How many ordinary pieces there are in hostile.js, before, between and behind the others.
+ORDINARY = 13
+# Tags of one of its requests, named like our fields and tags.
+HOSTILE_NAMES = [
+    *("timestamp", "level", "host", "logger", "message", "event_type", "package", "plugin", "tags", "phase"),
+    *("exception", "stack", "truncated_bytes", "waiting_ms", "duration_ms", "instance"),
+]
 
 
 def test_hostile_scripts(folder: Path, target: Target) -> None:
@@ -175,13 +203,13 @@ def test_hostile_scripts(folder: Path, target: Target) -> None:
     records = run.records()
 
     ordinary = [record["message"] for record in records if record["message"].startswith("ordinary ")]
-    assert ordinary == [f"ordinary {step}" for step in range(9)]
+    assert ordinary == [f"ordinary {step}" for step in range(ORDINARY)]
     steps = [
         record["tags"]["step"]
         for record in records
         if record.get("tags", {}).get("metric") == "between" and record["event_type"] == "metric"
     ]
-    assert steps == [str(step) for step in range(9)]
+    assert steps == [str(step) for step in range(ORDINARY)]
 
     requests = run.events("http_req")
     assert all(
@@ -192,7 +220,26 @@ def test_hostile_scripts(folder: Path, target: Target) -> None:
     assert {f"z{number:04}" for number in range(1000)} <= set(requests[1]["tags"])
     assert requests[2]["tags"]["truncated_bytes"] > 0
     assert requests[3]["component"] == "../../etc/x"
-    assert len(requests) == 4, "repetition 0 and a repetition that is no number are rejected"
+    assert [requests[4][field] for field in ("component", "workload", "repetition")] == ["k6", "none", 1]
+    named = requests[5]["tags"]
+    theirs = {value: name for name, value in named.items() if isinstance(value, str) and value.startswith("of ")}
+    assert sorted(theirs) == sorted(f"of {name}" for name in HOSTILE_NAMES)
+    for name in ("waiting_ms", "duration_ms", "instance", "truncated_bytes"):
+        assert theirs[f"of {name}"] == f"tag_{name}", "ours keep their names"
+    assert requests[5]["host"] == k6.HOST
+    assert requests[6]["tags"]["halves"] == "a\ufffdb\ufffd"
+    assert len(requests) == 7, "repetition 0 and a repetition that is no number are rejected"
+    assert "a\ufffdb\ufffd" in [record["message"] for record in run.events("console")]
+
+    for metric in ("numbers", "times"):
+        values = {
+            record["tags"]["of"]: record["tags"]["value"]
+            for record in run.events("metric")
+            if record["tags"]["metric"] == metric
+        }
+        assert values.pop("Infinity") is values.pop("-Infinity") is None
+        assert sorted(values.values()) == [-(2.0**63), 0.0, 5e-324, 2.0**63, 2.0**64, sys.float_info.max]
+        assert all(float(of) == value for of, value in values.items())
 
     cut = [record for record in run.events("console") if "truncated_bytes" in record["tags"]]
     assert [set(record["message"]) for record in cut] == [{"x"}, {"\x01", '"'}]

@@ -93,11 +93,15 @@ look_for_options() {
   optional pkg-config pkg-config "lb_log.pc is not tested"
   optional readelf binutils "the SONAME of the shared library is not tested"
   optional shellcheck shellcheck "\`make check\` skips shellcheck"
-  optional valgrind valgrind "the C example is not run under valgrind"
+  optional valgrind valgrind "the C examples are not run under valgrind"
+  optional python3-config python3-dev "the C example that embeds Python is not built"
+  optional strace strace "it is not seen when lines are forced to the disk"
+  optional bindfs bindfs "file systems whose locks are not to be trusted are not tested"
   optional jq jq "examples in the documentation that use jq are not run"
+  optional mkfs.ext4 e2fsprogs "\`make bench\` cannot freeze a disk under k6's log"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then
     packages+=(libspdlog-dev)
-    left_out+=("spdlog (Debian package libspdlog-dev): without it, \`make bench\` has no peer for the C caller")
+    left_out+=("spdlog (Debian package libspdlog-dev): without it, \`make bench\` has no peer in C++")
   fi
 }
 

@@ -84,7 +84,10 @@ prepare_check() {
   "$make" --no-print-directory -j2 --keep-going check-products
 }
 
-suite_rustfmt() { cargo fmt --all --check; }
+suite_rustfmt() {
+  cargo fmt --all --check
+  cargo fmt --all --check --manifest-path benches/peers/Cargo.toml
+}
 suite_clippy() { cargo clippy --locked --workspace --all-targets -- --deny warnings; }
 suite_rustdoc() { RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items; }
 suite_header() { cargo run --locked --quiet --package xtask -- header --check; }
@@ -94,7 +97,7 @@ readonly go_packages=(./examples/target/... ./xk6-lb/...)
 
 suite_gofmt() {
   local files
-  files=$(gofmt -s -l examples xk6-lb)
+  files=$(gofmt -s -l benches examples xk6-lb)
   [ -z "$files" ] || {
     printf 'gofmt -s -w would change:\n%s\n' "$files"
     return 1
@@ -102,7 +105,7 @@ suite_gofmt() {
 }
 suite_gotidy() {
   local module status=0
-  for module in tools tools/loki examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
+  for module in tools tools/loki benches/k6/timed examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
   return "$status"
 }
 suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }
@@ -114,7 +117,7 @@ suite_staticcheck() {
 }
 
 # Our Python outside tests/, which is a project of its own and has the settings for all.
-python_files() { find tools examples benches -name '*.py' 2>/dev/null | sort; }
+python_files() { find tools examples benches ffi -name '*.py' 2>/dev/null | sort; }
 
 # ruff COMMAND…
 ruff() {

@@ -29,7 +29,6 @@ skip() {
 }
 
 installed() { [ "$(find "$prefix" -type f -o -type l | sed "s|^$prefix/||" | sort | tr '\n' ' ')" = "$1" ]; }
-is_in_one_record() { [ "$(grep -c "\"message\":\"$1\"" "$scratch"/*/logs/app-*.jsonl)" = 1 ]; }
 
 makes_nothing() {
   local said
@@ -47,46 +46,49 @@ soname=${shared%.[0-9]*.[0-9]*.[0-9]*}
 short=
 if [ -e "$prefix/bin/lb" ]; then short='bin/lb '; fi
 expect 'everything is in its place' installed "${short}bin/lb-log include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
-expect 'lb starts' "$prefix/bin/lb-log" --version
-
-cat >"$scratch/program.c" <<'C'
-#include <lb_log.h>
-#include <stdio.h>
-#include <string.h>
-
-int main(int argc, char **argv) {
-  (void)argc;
-  lb_logger *logger = NULL;
-  lb_error *error = NULL;
-  if (lb_logger_open(argv[1], strlen(argv[1]), &logger, &error) != LB_OK) {
-    lb_str why = lb_error_message(error);
-    fprintf(stderr, "%.*s\n", (int)why.len, why.data);
-    return 1;
-  }
-  lb_record record = {.struct_size = sizeof record, .level = LB_LEVEL_INFO};
-  record.message.data = argv[2];
-  record.message.len = strlen(argv[2]);
-  int32_t code = lb_logger_log(logger, &record, NULL);
-  if (code == LB_OK) code = lb_logger_close(logger, 5000, NULL);
-  lb_logger_free(logger);
-  return code == LB_OK ? 0 : 1;
+# What lb is made of is as it was at the commit that it names, or it says that it is not.
+names_its_commit() {
+  local commit
+  commit=$("$prefix/bin/lb-log" --version | sed -n 's/^commit //p')
+  git rev-parse --quiet --verify "${commit%-dirty}^{commit}" >/dev/null || return 1
+  if git diff --quiet "${commit%-dirty}" -- Cargo.lock core cli; then [ "$commit" = "${commit%-dirty}" ]; else [ "$commit" != "${commit%-dirty}" ]; fi
 }
-C
-readonly config="{\"output_dir\": \"$scratch\", \"run_id\": \"installed\"}"
+if [ -e .git ]; then
+  expect 'lb says what it was built from' names_its_commit
+else
+  expect 'lb starts' "$prefix/bin/lb-log" --version
+fi
+
+# logs WAY PROGRAM: runs the example threads; its 800 records are in the file.
+logs() {
+  local way=$1
+  shift
+  env "$@" "$scratch/$way" "$scratch/of-$way" 4 200 >/dev/null &&
+    [ "$(cat "$scratch/of-$way"/threads/logs/app-*.jsonl | wc -l)" = 800 ]
+}
+readonly example=ffi/examples/threads.c warnings='-std=c99 -Wall -Wextra -Wpedantic -Werror'
 
 if command -v pkg-config >/dev/null; then
   export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
   read -ra flags < <(pkg-config --cflags --libs lb_log)
-  "$cc" -Wall -Wextra -Werror -o "$scratch/shared" "$scratch/program.c" "${flags[@]}"
-  expect 'a program with the shared library logs' \
-    env LD_LIBRARY_PATH="$prefix/lib" "$scratch/shared" "$config" 'from the shared library'
-  expect 'its record is in the file' is_in_one_record 'from the shared library'
+  # shellcheck disable=SC2086
+  "$cc" $warnings -o "$scratch/shared" "$example" "${flags[@]}"
+  expect 'a program with the shared library logs' logs shared LD_LIBRARY_PATH="$prefix/lib"
 
   # -l takes a shared library where there is one: name the static one.
   read -ra flags < <(pkg-config --cflags --libs --static lb_log | sed "s|-llb_log|$prefix/lib/liblb_log.a|")
-  "$cc" -Wall -Wextra -Werror -o "$scratch/static" "$scratch/program.c" "${flags[@]}"
-  expect 'a program with the static library logs' "$scratch/static" "$config" 'from the static library'
-  expect 'its record is in the file' is_in_one_record 'from the static library'
+  # shellcheck disable=SC2086
+  "$cc" $warnings -o "$scratch/static" "$example" "${flags[@]}"
+  expect 'a program with the static library logs' logs static
+
+  # As a package is built: installed below DESTDIR, for a PREFIX where nothing is yet.
+  "$make" --no-print-directory --silent install PREFIX=/opt/lb DESTDIR="$scratch/stage" >/dev/null
+  export PKG_CONFIG_PATH="$scratch/stage/opt/lb/lib/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$scratch/stage"
+  read -ra flags < <(pkg-config --cflags --libs lb_log)
+  # shellcheck disable=SC2086
+  "$cc" $warnings -o "$scratch/staged" "$example" "${flags[@]}"
+  expect 'a program with a staged library logs' logs staged LD_LIBRARY_PATH="$scratch/stage/opt/lb/lib"
+  expect 'lb_log.pc names no place of the build' grep -qx 'prefix=/opt/lb' "$PKG_CONFIG_PATH/lb_log.pc"
 else
   skip 'pkg-config is not here: lb_log.pc is not tested'
 fi

@@ -133,7 +133,7 @@ func BenchmarkAddMetricSamples(b *testing.B) {
 	b.ResetTimer()
 	for i := range b.N {
 		x.out.AddMetricSamples(all)
-		if i%1024 == 0 {
+		if i%laterSlices == 0 { // k6 sends four slices in a flush_interval
 			b.StopTimer()
 			x.out.samples.giveBack(x.out.samples.take())
 			b.StartTimer()

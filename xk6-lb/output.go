@@ -87,7 +87,7 @@ func (o *Output) prepare() error {
 	if err != nil {
 		return err
 	}
-	o.samples.limit = o.settings.bufferSamples
+	o.samples = newSampleBuffer(o.settings.bufferSamples)
 	if o.settings.vuIter && o.params.ScriptOptions.SystemTags != nil {
 		// k6 reads these again for each virtual user, so all outputs get the two.
 		o.params.ScriptOptions.SystemTags.Add(metrics.TagVU)

@@ -141,6 +141,22 @@ func TestClosingLineAndRunEnd(t *testing.T) {
 	}
 }
 
+func TestTheBufferHoldsExactlyItsLimit(t *testing.T) {
+	b := newBench(t, nil, nil)
+	slice := []metrics.SampleContainer{b.trail(b.tags(), nil, true, true), b.sample(b.builtin.VUs, 1, b.tags(), nil)}
+	const samples, fit = 10, 100
+	buffer := newSampleBuffer(samples*fit + 1)
+	for round := range uint64(3) {
+		for range fit + 2 {
+			buffer.add(slice)
+		}
+		// Of the last two slices nothing fits, and the first one's trail keeps out the sample behind it.
+		if taken := buffer.take(); len(taken) != fit || buffer.lost() != 2*samples*(round+1) {
+			t.Errorf("round %d: %d slices, %d samples dropped", round, len(taken), buffer.lost())
+		}
+	}
+}
+
 func TestThresholdVerdicts(t *testing.T) {
 	b := newBench(t, nil, nil).construct()
 	list := metrics.NewThresholds([]string{"p(95)<200", "avg < 10"})

@@ -8,15 +8,33 @@ import (
 )
 
 // sampleBuffer lies between k6's one goroutine, which must never wait, and our thread. k6 makes a new slice for each
-// tick and never writes to one it has handed out, so the slices themselves are kept, not their elements.
+// tick and never writes to one it has handed out, so the slices themselves are kept, not their elements. Looking into
+// each of a thousand containers, fresh from other processors, takes longer than all the rest: their samples are counted
+// only when slices have piled up, or the limit may be near.
 type sampleBuffer struct {
 	mu     sync.Mutex
 	slices [][]metrics.SampleContainer
 	spare  [][]metrics.SampleContainer
-	// held, limit and dropped count samples.
-	held, limit int
-	closed      bool
-	dropped     uint64
+	// held, limit and dropped count samples; held are those of the first slices, as many as counted. The others have so
+	// many containers uncounted.
+	held, limit        int
+	counted, uncounted int
+	closed             bool
+	dropped            uint64
+}
+
+const (
+	// mostSamples is more than any container of k6 has: a trail has nine.
+	mostSamples = 16
+	// laterSlices, about a second's, may be uncounted: what has to be counted at once remains little.
+	laterSlices = 20
+)
+
+// newSampleBuffer has room for more slices than come between two flushes: to make room later would mean to allocate on
+// k6's goroutine, and an allocation may have to help the garbage collector first.
+func newSampleBuffer(limit int) sampleBuffer {
+	room := func() [][]metrics.SampleContainer { return make([][]metrics.SampleContainer, 0, 2*laterSlices) }
+	return sampleBuffer{slices: room(), spare: room(), limit: limit}
 }
 
 // add keeps the containers, or the first of them that there is room for.
@@ -26,6 +44,13 @@ func (b *sampleBuffer) add(containers []metrics.SampleContainer) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if !b.closed && b.held+(b.uncounted+len(containers))*mostSamples <= b.limit {
+		b.slices = append(b.slices, containers)
+		b.uncounted += len(containers)
+		b.count(laterSlices)
+		return
+	}
+	b.count(0)
 	kept := 0
 	for ; kept < len(containers) && !b.closed; kept++ {
 		count := sampleCount(containers[kept])
@@ -39,6 +64,17 @@ func (b *sampleBuffer) add(containers []metrics.SampleContainer) {
 	}
 	if kept > 0 {
 		b.slices = append(b.slices, containers[:kept])
+		b.counted++
+	}
+}
+
+// count leaves so many slices uncounted.
+func (b *sampleBuffer) count(later int) {
+	for ; len(b.slices)-b.counted > later; b.counted++ {
+		for _, container := range b.slices[b.counted] {
+			b.held += sampleCount(container)
+		}
+		b.uncounted -= len(b.slices[b.counted])
 	}
 }
 
@@ -47,7 +83,8 @@ func (b *sampleBuffer) take() [][]metrics.SampleContainer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.slices
-	b.slices, b.spare, b.held = b.spare[:0], nil, 0
+	b.slices, b.spare = b.spare[:0], nil
+	b.held, b.counted, b.uncounted = 0, 0, 0
 	return taken
 }
 

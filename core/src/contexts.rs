@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::encode::EncodedContext;
 use crate::error::{Error, Result};
@@ -24,7 +24,36 @@ pub(crate) struct Contexts {
     count: AtomicU32,
     stored: AtomicU32,
     ids: Mutex<HashMap<Box<[u8]>, u32>>,
-    inlined: RwLock<HashMap<u32, Arc<[u8]>>>,
+    inlined: Table,
+}
+
+/// What frames carry of contexts, by id. Looking one up takes no lock: a signal handler may have
+/// interrupted the thread that adds one, and a child may be forked meanwhile.
+struct Table([OnceLock<Box<Page>>; PAGES]);
+
+type Page = [OnceLock<Box<[u8]>>; PAGE];
+
+const PAGE: usize = 256;
+const PAGES: usize = MAX_CONTEXTS as usize / PAGE;
+
+impl Default for Table {
+    fn default() -> Self {
+        Self([const { OnceLock::new() }; PAGES])
+    }
+}
+
+impl Table {
+    fn get(&self, id: u32) -> Option<&[u8]> {
+        let id = id as usize;
+        self.0.get(id / PAGE)?.get()?[id % PAGE].get().map(|json| &**json)
+    }
+
+    /// Not to be called by two threads at once.
+    fn set(&self, id: u32, json: &[u8]) {
+        let id = id as usize;
+        let page = self.0[id / PAGE].get_or_init(|| Box::new([const { OnceLock::new() }; PAGE]));
+        let _ = page[id % PAGE].set(json.into());
+    }
 }
 
 impl Contexts {
@@ -57,24 +86,20 @@ impl Contexts {
         if self.stored.load(Ordering::Relaxed) == id && rings.store_context(id, &json) {
             self.stored.store(id + 1, Ordering::Release);
         } else {
-            let mut inlined = self.inlined.write().unwrap_or_else(PoisonError::into_inner);
-            inlined.insert(id, json.as_slice().into());
+            self.inlined.set(id, &json);
         }
         ids.insert(json.into_boxed_slice(), id);
         self.count.store(id + 1, Ordering::Release);
         Ok(id)
     }
 
-    /// All contexts, in the order of their ids, as their JSON. Takes no lock that another thread
-    /// could have held while this process was forked from it: what is not to be had then is left
-    /// out, and what comes behind it too.
+    /// All contexts, in the order of their ids, as their JSON. Takes no lock: another thread could
+    /// have held it while this process was forked from it.
     pub(crate) fn all(&self, rings: &RingFile) -> Vec<Vec<u8>> {
         let mut all: Vec<Vec<u8>> = rings.contexts().into_iter().map(|(_, json)| json).collect();
-        if let Ok(inlined) = self.inlined.try_read() {
-            let first = self.stored.load(Ordering::Acquire);
-            let behind = (first..).map_while(|id| inlined.get(&id));
-            all.extend(behind.map(|json| json.to_vec()));
-        }
+        let first = self.stored.load(Ordering::Acquire);
+        let behind = (first..).map_while(|id| self.inlined.get(id));
+        all.extend(behind.map(<[u8]>::to_vec));
         all
     }
 
@@ -87,8 +112,7 @@ impl Contexts {
     /// What frames carry of a context that is not stored; `None` for an id that was never given
     /// out.
     #[cold]
-    pub(crate) fn inlined(&self, id: u32) -> Option<Arc<[u8]>> {
-        let inlined = self.inlined.read().unwrap_or_else(PoisonError::into_inner);
-        inlined.get(&id).cloned()
+    pub(crate) fn inlined(&self, id: u32) -> Option<&[u8]> {
+        self.inlined.get(id)
     }
 }

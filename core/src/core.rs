@@ -6,25 +6,31 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Converter};
-use crate::config::Config;
+use crate::config::{Config, RingDir};
 use crate::contexts::Contexts;
 use crate::error::{Error, Result};
-use crate::file::LogFile;
+use crate::file::{Apart, LogFile, NotOnDisk, Unsynced};
 use crate::intake::Intake;
 use crate::loki::Shipper;
 use crate::notice::say;
 use crate::place::make_rings;
 use crate::record::Context;
 use crate::recover::recover;
+use crate::retention::Retention;
 use crate::ring::{Counter, Layout, Rings};
 use crate::stats::{RingsIn, Stats};
 use crate::sweep::sweep;
+use crate::syncer::Syncer;
 use crate::writer::{Signals, Writer};
 
 /// Rings, a writer, and the log that it writes to.
 pub(crate) struct Core {
     pub(crate) intake: Intake,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// The writer and the thread that syncs.
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    unsynced: Arc<Unsynced>,
+    /// A flush waits for the disk.
+    sync_always: bool,
     /// Where lines are pushed to Loki.
     shipper: Option<Shipper>,
     pub(crate) rings_in: RingsIn,
@@ -34,8 +40,12 @@ impl Core {
     /// Makes folders, file and rings, moves the records of dead processes into the file, and
     /// starts the writer. The contexts get ids in their order.
     pub(crate) fn open(config: &Config, path: &Path, contexts: &[Context]) -> Result<Self> {
-        let mut log = LogFile::open(path, config.rotation)?;
+        let unsynced = Arc::new(Unsynced::default());
+        let mut log = LogFile::open(path, config.rotation)?.telling(unsynced.clone());
         let signals = Arc::new(Signals::default());
+        if log.why_apart().is_some() {
+            signals.note_apart(log.path());
+        }
         signals.note_recovery(&sweep());
         match recover(&mut log, None, Some(&config.context)) {
             Ok(found) => {
@@ -48,7 +58,12 @@ impl Core {
         let clock = Clock::detect();
         let converter = Converter::new(clock);
         let layout = Layout::new(config.ring.bytes, config.ring.total_bytes);
-        let made = make_rings(config.ring.dir, &log, layout, clock, config.max_record_bytes)?;
+        let ring_dir = match log.why_apart() {
+            // A note there could not be locked for certain.
+            Some(Apart::Distrusted(_)) => RingDir::Memory,
+            _ => config.ring.dir,
+        };
+        let made = make_rings(ring_dir, &log, layout, clock, config.max_record_bytes)?;
         made.file.publish_calibration(converter.calibration());
         let ids = Contexts::default();
         for context in contexts {
@@ -60,24 +75,35 @@ impl Core {
             signals: signals.clone(),
             log,
             note: made.note,
+            retention: Retention::new(config.retention),
+            unsynced: unsynced.clone(),
             converter,
             max_record_bytes: config.max_record_bytes,
             context: config.context.clone(),
         };
+        let syncer = Syncer {
+            unsynced: unsynced.clone(),
+            interval: config.sync.interval,
+            context: config.context.clone(),
+            rotation: config.rotation,
+        };
         let first = writer.log.path().to_path_buf();
-        let thread = writer.start()?;
+        let sync_thread = syncer.start(path)?;
+        let writer_thread = writer.start().inspect_err(|_| unsynced.stop())?;
         let shipper = match config.loki.as_ref().filter(|loki| loki.enabled) {
             Some(loki) => {
                 let signals = signals.clone();
                 let log = first.clone();
-                let logs = move || [vec![first.clone()], signals.apart()].concat();
+                let logs = move || [vec![first.clone()], signals.logs_apart()].concat();
                 Some(Shipper::start(&log, loki, logs)?)
             }
             None => None,
         };
         Ok(Self {
             intake: Intake::new(rings, signals, ids, clock, config),
-            thread: Mutex::new(Some(thread)),
+            threads: Mutex::new(vec![writer_thread, sync_thread]),
+            unsynced,
+            sync_always: config.sync.always,
             shipper,
             rings_in: made.rings_in,
         })
@@ -89,7 +115,8 @@ impl Core {
         all.iter().map_while(|json| serde_json::from_slice(json).ok()).collect()
     }
 
-    /// Waits until everything that was accepted before the call is in the kernel.
+    /// Waits until everything that was accepted before the call is in the kernel; with
+    /// `sync = "always"`, on the disk.
     pub(crate) fn flush(&self, path: &Path, timeout: Duration) -> Result<()> {
         let file = self.intake.rings.file();
         let targets: Vec<u64> = file.used().map(|ring| ring.control.tail()).collect();
@@ -97,12 +124,17 @@ impl Core {
             let mut rings = file.used().zip(&targets);
             ended == Some(true) || rings.all(|(ring, target)| ring.control.head() >= *target)
         };
-        let waited = self.intake.signals.wait(Instant::now() + timeout, written);
-        waited.map_err(|trouble| self.unfinished(path, "flush", timeout, trouble))
+        let deadline = Instant::now() + timeout;
+        let waited = self.intake.signals.wait(deadline, written);
+        waited.map_err(|trouble| self.unfinished(path, "flush", timeout, trouble))?;
+        if !self.sync_always {
+            return Ok(());
+        }
+        self.unsynced.wait(deadline).map_err(|why| not_on_disk(path, "flush", timeout, why))
     }
 
-    /// Refuses further records and waits until all accepted ones are in the file, and in Loki
-    /// where that is configured and answers.
+    /// Refuses further records and waits until all accepted ones are in the file, the disk has
+    /// answered, and Loki has the lines where it is configured and answers.
     pub(crate) fn close(&self, path: &Path, timeout: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
         let written = self.close_file(path, timeout, deadline);
@@ -117,15 +149,19 @@ impl Core {
             self.intake.signals.abandon();
             return Err(self.unfinished(path, "close", timeout, trouble));
         }
-        // It has said its last word: joining takes no time.
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(thread) = thread {
-            let _ = thread.join();
+        let synced = self.unsynced.wait_for_end(deadline);
+        if synced != Err(NotOnDisk::Late) {
+            // Both have said their last word: joining takes no time.
+            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
+            for thread in threads.drain(..) {
+                let _ = thread.join();
+            }
         }
-        if quiet {
-            return Ok(());
+        if !quiet {
+            let why = Some("a call is still under way".into());
+            return Err(self.unfinished(path, "close", timeout, why));
         }
-        Err(self.unfinished(path, "close", timeout, Some("a call is still under way".into())))
+        synced.map_err(|why| not_on_disk(path, "close", timeout, why))
     }
 
     fn unfinished(
@@ -152,8 +188,10 @@ impl Core {
     pub(crate) fn stats(&self) -> Stats {
         let file = self.intake.rings.file();
         let (written, accepted) = file.records();
-        let [recovered, damaged, write_errors, rotations, file_bytes] =
-            self.intake.signals.counts();
+        let signals = &self.intake.signals;
+        let [recovered, damaged, write_errors, rotations, segments_deleted, file_bytes] =
+            signals.counts();
+        let (syncs, sync_errors) = self.unsynced.counts();
         let dropped = file.counted(Counter::Dropped);
         let rejected = file.counted(Counter::Rejected);
         Stats {
@@ -171,7 +209,27 @@ impl Core {
             rotations,
             file_bytes,
             rings_in: self.rings_in,
+            apart: signals.is_apart(),
+            syncs,
+            sync_errors,
+            segments_deleted,
             loki: self.shipper.as_ref().map(Shipper::delivery),
         }
+    }
+}
+
+fn not_on_disk(path: &Path, what: &str, timeout: Duration, why: NotOnDisk) -> Error {
+    match why {
+        NotOnDisk::Late => Error::Timeout(format!(
+            "{}: {what} was not finished within {timeout:?}: all records are in the file, but the \
+             disk has not confirmed them (a slow disk?)",
+            path.display()
+        )),
+        NotOnDisk::Lost(reason) => Error::io(
+            path,
+            "the records are in the file, but the disk has refused some of them, and a crash of \
+             the machine may lose those; look at the disk",
+            std::io::Error::other(reason),
+        ),
     }
 }

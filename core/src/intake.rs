@@ -125,7 +125,7 @@ impl Intake {
     #[inline(never)]
     fn log_inlined<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
         match self.contexts.inlined(record.context) {
-            Some(context) => self.log_with(record, &context),
+            Some(context) => self.log_with(record, context),
             None => Err(self.reject(unknown_context(record.context))),
         }
     }
@@ -296,7 +296,7 @@ impl Intake {
             return self.push_entry_with(entry, &[]);
         }
         match self.contexts.inlined(entry.context) {
-            Some(context) => self.push_entry_with(entry, &context),
+            Some(context) => self.push_entry_with(entry, context),
             None => Err(self.reject(unknown_context(entry.context))),
         }
     }

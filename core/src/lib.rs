@@ -2,6 +2,9 @@
 //!
 //! The path of one record is told, with file names, in `ARCHITECTURE.md`.
 
+#[cfg(feature = "benching")]
+#[doc(hidden)]
+pub mod benching;
 mod clock;
 pub mod config;
 mod contexts;
@@ -23,12 +26,15 @@ pub mod logger;
 pub mod loki;
 pub mod names;
 mod notice;
+mod own_record;
 mod place;
 pub mod record;
 pub mod recover;
+mod retention;
 mod ring;
 pub mod stats;
 pub mod sweep;
+mod syncer;
 mod sys;
 mod writer;
 

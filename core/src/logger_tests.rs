@@ -394,6 +394,46 @@ fn what_close_could_not_write_the_next_one_does() {
 }
 
 #[test]
+fn a_flush_waits_for_the_disk_where_it_is_asked_to() {
+    for (always, expected) in [(true, 3), (false, 0)] {
+        let home = Home::new();
+        let sync = if always { "always" } else { "interval" };
+        let logger = home.open(&json!({"sync": sync, "sync_interval_ms": 3_600_000}));
+        logger.flush(SOON).unwrap();
+        assert_eq!(logger.stats().syncs, 0, "nothing was written");
+        for _ in 0..3 {
+            say_to(&logger, b"safe").unwrap();
+            logger.flush(SOON).unwrap();
+            logger.flush(SOON).unwrap();
+        }
+        assert_eq!(logger.stats().syncs, expected, "{sync}");
+        say_to(&logger, b"last").unwrap();
+        logger.close(SOON).unwrap();
+        assert_eq!((logger.stats().syncs, logger.stats().sync_errors), (expected + 1, 0), "{sync}");
+        logger.flush(SOON).unwrap();
+    }
+}
+
+#[test]
+fn rotated_files_beyond_the_wanted_number_go() {
+    let home = Home::new();
+    let rotation = json!({"jsonl": {"log_rotate_bytes": "8KiB", "log_backups": 2}});
+    let logger = home.open(&rotation);
+    for _ in 0..400 {
+        say_to(&logger, &[b'x'; 200]).unwrap();
+        logger.flush(SOON).unwrap();
+    }
+    logger.close(SOON).unwrap();
+    let stats = logger.stats();
+    let segments: Vec<_> = home.files();
+    let numbers: Vec<_> =
+        segments.iter().filter_map(|name| crate::names::parse_segment(name)).collect();
+    assert_eq!(numbers.len(), 2, "{segments:?}");
+    assert_eq!(numbers[1].1, stats.rotations);
+    assert_eq!(stats.segments_deleted, stats.rotations - 2);
+}
+
+#[test]
 fn two_loggers_share_a_file() {
     let home = Home::new();
     let (one, two) =

@@ -7,12 +7,12 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::clock::realtime_ns;
 use crate::error::{Error, Result};
-use crate::file::{LogFile, Rotation, Seen, look};
-use crate::gap::{Gap, identity_of};
+use crate::file::{LogFile, Rotation, Seen, distrusted_at, folder_of, look};
+use crate::gap::Gap;
 use crate::gather::{BLOCK_BYTES, Gatherer};
 use crate::names;
+use crate::own_record::tell;
 use crate::record::Context;
 use crate::ring::RingFile;
 
@@ -49,6 +49,11 @@ impl Recovery {
 /// [`Error::Io`] or [`Error::Timeout`] where the log cannot be appended to; what was not moved
 /// stays in its rings.
 pub fn drain(path: &Path, rotation: Rotation) -> Result<Recovery> {
+    if distrusted_at(path).is_some() {
+        // Rings there are in plain memory and have died with their process, and a lock would not
+        // keep us from cutting the line that somebody writes on another machine.
+        return Ok(Recovery::default());
+    }
     let mut log = LogFile::new(path, rotation);
     if names::lock_file(path).exists() {
         // Finishes the append of a dead process that has left no rings behind.
@@ -92,28 +97,9 @@ fn tell_losses(log: &mut LogFile, found: &Recovery, context: Option<&Context>) -
     Ok(())
 }
 
-/// Appends a gap's record to the log.
-pub(crate) fn tell(log: &mut LogFile, gap: &Gap, context: Option<&Context>) -> Result<()> {
-    let mut locked = log.lock()?;
-    let identity = match context {
-        Some(context) => Some(context.clone()),
-        None => locked.last_line()?.and_then(|line| identity_of(&line)),
-    };
-    // A log without a single record has nobody to speak for; the caller tells its user.
-    identity.map_or(Ok(()), |identity| {
-        locked.append_line(&gap.line(&identity, realtime_ns(), GAP_BYTES))
-    })
-}
-
-/// Most bytes of a gap's line.
-const GAP_BYTES: usize = 16 * 1024;
-
 /// The ids of all rings notes beside a log.
 pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
-    let folder = match log.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(log);
     let failed = |error| Error::io(folder, "looking for rings of dead processes", error);
     let stem = names::stem(log);
     let mut ids = Vec::new();

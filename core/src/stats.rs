@@ -45,6 +45,15 @@ pub struct Stats {
     pub file_bytes: u64,
     /// Where the rings are.
     pub rings_in: RingsIn,
+    /// The log is a file of this process's own, beside the one that was asked for: the lock of
+    /// that cannot be had or, on a network's file system, not be trusted.
+    pub apart: bool,
+    /// How often a file was forced to the disk.
+    pub syncs: u64,
+    /// How often that failed: what was written before may be lost if the machine crashes.
+    pub sync_errors: u64,
+    /// Rotated files that this process has deleted, being more than are to be kept.
+    pub segments_deleted: u64,
     /// What became of the log's lines where they are pushed to Loki; of all processes that write
     /// to it.
     pub loki: Option<Delivery>,

@@ -1,6 +1,6 @@
 //! The writer: one thread that moves records from the rings into the file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use crate::clock::{Converter, realtime_ns};
 use crate::error::{Error, Result};
-use crate::file::{LogFile, OwnNote};
+use crate::file::{Apart, LogFile, OwnNote, Unsynced};
 use crate::gap::Gap;
 use crate::gather::{BLOCK_BYTES, Gatherer};
 use crate::notice::{Trouble, say};
+use crate::own_record::tell;
 use crate::record::Context;
-use crate::recover::{Recovery, recover, tell};
+use crate::recover::{Recovery, recover};
+use crate::retention::Retention;
 use crate::ring::{Counter, Rings};
 use crate::sys::with_signals_blocked;
 
@@ -42,9 +44,10 @@ pub(crate) struct Signals {
     damaged_here: AtomicU64,
     write_errors: AtomicU64,
     rotations: AtomicU64,
+    deleted: AtomicU64,
     file_bytes: AtomicU64,
     waiters: AtomicU64,
-    /// Files of our own that the writer went on in.
+    /// Files of this process's own that it writes to instead of the one that was asked for.
     apart: Mutex<Vec<PathBuf>>,
     progress: Mutex<Progress>,
     moved: Condvar,
@@ -74,10 +77,20 @@ impl Signals {
         self.appends.load(Ordering::Relaxed)
     }
 
-    /// (recovered, damaged, write errors, rotations, committed bytes)
-    pub(crate) fn counts(&self) -> [u64; 5] {
-        [&self.recovered, &self.damaged, &self.write_errors, &self.rotations, &self.file_bytes]
+    /// (recovered, damaged, write errors, rotations, deleted segments, committed bytes)
+    pub(crate) fn counts(&self) -> [u64; 6] {
+        let Self { recovered, damaged, write_errors, rotations, deleted, file_bytes, .. } = self;
+        [recovered, damaged, write_errors, rotations, deleted, file_bytes]
             .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// The log is one of this process's own.
+    pub(crate) fn note_apart(&self, log: &Path) {
+        self.apart.lock().unwrap_or_else(PoisonError::into_inner).push(log.to_path_buf());
+    }
+
+    pub(crate) fn is_apart(&self) -> bool {
+        !self.logs_apart().is_empty()
     }
 
     pub(crate) fn note_recovery(&self, recovery: &Recovery) {
@@ -85,8 +98,8 @@ impl Signals {
         self.damaged.fetch_add(recovery.damaged, Ordering::Relaxed);
     }
 
-    /// The files of our own that the writer went on in.
-    pub(crate) fn apart(&self) -> Vec<PathBuf> {
+    /// The files of this process's own that it writes to, or has written to.
+    pub(crate) fn logs_apart(&self) -> Vec<PathBuf> {
         self.apart.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -145,6 +158,8 @@ pub(crate) struct Writer {
     pub(crate) signals: Arc<Signals>,
     pub(crate) log: LogFile,
     pub(crate) note: Option<OwnNote>,
+    pub(crate) retention: Retention,
+    pub(crate) unsynced: Arc<Unsynced>,
     pub(crate) converter: Converter,
     pub(crate) max_record_bytes: usize,
     /// Whose gaps are told.
@@ -213,6 +228,7 @@ impl Run {
                 }
                 Ok(false) if stopping => {
                     self.tell_gaps();
+                    self.retain();
                     return self.end(true);
                 }
                 Ok(false) => self.rest(),
@@ -226,6 +242,7 @@ impl Run {
             if self.housekept.elapsed() >= HOUSEKEEPING {
                 self.keep_house();
             }
+            self.retain();
         }
     }
 
@@ -278,8 +295,8 @@ impl Run {
 
     /// Goes on in a file of our own, so that one stopped process does not stop all others.
     fn go_apart(&mut self) {
-        let Writer { rings, signals, log, note, .. } = &mut self.writer;
-        let mut apart = log.apart();
+        let Writer { rings, log, note, signals, .. } = &mut self.writer;
+        let mut apart = log.apart(Apart::Stuck);
         let opened = apart.lock().and_then(|mut locked| locked.ensure_log());
         let moved = opened.and_then(|()| match note {
             Some(note) => note
@@ -289,8 +306,7 @@ impl Run {
         });
         match moved {
             Ok(()) => {
-                let mut logs = signals.apart.lock().unwrap_or_else(PoisonError::into_inner);
-                logs.push(apart.path().to_path_buf());
+                signals.note_apart(apart.path());
                 *log = apart;
             }
             Err(error) => say(&error.to_string()),
@@ -320,8 +336,18 @@ impl Run {
         signals.sleeping.store(false, Ordering::Relaxed);
     }
 
+    /// Deletes what is too old, behind a rotation.
+    fn retain(&mut self) {
+        let Writer { retention, log, context, signals, .. } = &mut self.writer;
+        if retention.is_due(log) {
+            let deleted = retention.run(log, context);
+            signals.deleted.fetch_add(deleted, Ordering::Relaxed);
+        }
+    }
+
     fn keep_house(&mut self) {
         self.housekept = Instant::now();
+        self.writer.retention.try_again();
         let Writer { rings, signals, log, note, converter, context, .. } = &mut self.writer;
         converter.recalibrate();
         rings.file().publish_calibration(converter.calibration());
@@ -383,6 +409,7 @@ impl Run {
                 note.remove_with_rings(log.path(), rings.file());
             }
         }
+        self.writer.unsynced.stop();
         self.writer.signals.tell(|progress| progress.ended = Some(empty));
     }
 }

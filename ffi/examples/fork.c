@@ -3,12 +3,14 @@
  *
  *     fork FOLDER CHILDREN RECORDS
  */
+#define _POSIX_C_SOURCE 200809L
 #include <lb_log.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 4 };
@@ -25,6 +27,7 @@ static lb_str text(const char *from) {
 
 /* Logs records 0 … per_thread - 1 of a source. */
 static void log_all(int64_t source) {
+  static const struct timespec pause = {0, 100000};
   lb_record record;
   lb_tag tags[2];
   int64_t number;
@@ -48,7 +51,7 @@ static void log_all(int64_t source) {
       _exit(3);
     }
     if (number % 64 == 0)
-      usleep(100);
+      nanosleep(&pause, NULL);
   }
 }
 

@@ -1,11 +1,12 @@
 /*
  * lb_log.h: the C ABI of lb-log.
  *
+ * OVERVIEW
+ *
  * A logger writes records to a local JSONL file, one line each, in the schema of
  * schema/record.schema.json. A call copies its record into a ring in memory that outlives the
  * process; a thread of the library writes it to the file within about 5 milliseconds. A record is
- * accepted when the call returns LB_OK: from then on it survives a crash of the process (not of
- * the machine), because whoever opens the log next moves it into the file, as does `lb drain`.
+ * accepted when the call returns LB_OK: from then on it survives a crash of the process.
  *
  *     lb_logger *logger = NULL;
  *     lb_error *error = NULL;
@@ -25,28 +26,101 @@
  *     lb_logger_close(logger, 5000, NULL);
  *     lb_logger_free(logger);
  *
- * Status. Functions that can fail return an int32_t: LB_OK (0) or an LB_ERR_ number; numbers are
- * never reused. The last argument of each is an lb_error** that may be NULL; where it is not, a
- * failure stores an error object there, which the caller frees with lb_error_free; it is not
- * touched on success. Out-arguments are written on success only. There is no errno and no
- * thread-local last error.
+ * Whole programs are in ffi/examples: quickstart, errors, threads, fork, crash, embed. They are
+ * C99 and C++17. Compile and link with `pkg-config --cflags --libs lb_log` (and --static).
  *
- * Strings are pointer and length, never NUL-terminated, any bytes (lb_str). A NULL pointer with
- * length 0 is an empty string.
+ * STATUS
  *
- * Ownership. Everything passed in is borrowed for the call. What the library hands out is freed by
- * the library: loggers by lb_logger_free, errors by lb_error_free; an lb_str that is returned
- * belongs to the object that it was asked of.
+ * A function that can fail returns an int32_t: LB_OK (0) or an LB_ERR_ number. Numbers are never
+ * reused; 9 is retired. Its last argument is an lb_error** that may be NULL. Where it is not, a
+ * failure stores an error object there, with the number and a text that says what to do; the
+ * caller frees it with lb_error_free. On success it is not touched, and on failure the other
+ * out-arguments are not, unless the function says otherwise. There is no errno and no thread-local
+ * last error. A NULL handle is refused with LB_ERR_ARGUMENT. Panics do not cross this boundary: a
+ * bug in the library is LB_ERR_PANIC with its text.
  *
- * Thread safety. Everything but the two free functions may be called from any thread at once.
- * A free function must be the last call on its object. A call from a signal handler that has
- * interrupted a call on the same thread is refused (LB_ERR_NESTED) and counted.
+ * STRINGS
  *
- * Fork. A forked child may go on with the loggers of its parent: its first call opens the log
- * anew, with rings, a thread and counters of its own, and what the parent has in its rings stays
- * the parent's. A child that never calls costs nothing, and may end by _exit.
+ * A string is pointer and length (lb_str), never NUL-terminated, of any bytes: what is not UTF-8
+ * is replaced by U+FFFD in the file, and control characters are escaped. NULL with length 0 is an
+ * empty string; NULL with another length is refused. What the library hands out is UTF-8.
  *
- * Panics never cross this boundary: a bug in the library is LB_ERR_PANIC with its text.
+ * OWNERSHIP
+ *
+ * What is passed in is borrowed for the call. What the library hands out the library frees:
+ * loggers by lb_logger_free, errors by lb_error_free. An lb_str that is returned belongs to the
+ * object that it was asked of. Everything that a logger had is freed with it.
+ *
+ * THREADS
+ *
+ * Everything but the two free functions may be called from any thread at once; a free function
+ * must be the last call on its object. Each thread's records keep their order; the order between
+ * threads is that of their times, roughly. A thread that is ending may log, from its destructors
+ * too. Copies of the library in one process (a program that is linked with it and embeds a Python
+ * that loads its own) know nothing of each other and need not.
+ *
+ * WAITING
+ *
+ * lb_logger_log and lb_logger_push_batch wait for nothing but room in the thread's ring, at most
+ * full_timeout_ms (100) a record, and not at all with the configuration on_full = "drop". Once that
+ * was in vain, records are dropped at once until the writer gets on. A slow disk, fsync and the
+ * network are never waited for. lb_logger_flush and lb_logger_close wait as long as they are told
+ * to, lb_logger_open for the file system. The others do not wait.
+ *
+ * SIGNAL HANDLERS
+ *
+ * A handler may call lb_logger_log, with NULL for the error and a valid record that is not longer
+ * than max_record_bytes, if its thread has logged with that logger before: a thread's first call
+ * allocates. Where it has interrupted a call that puts a record into the ring, it is refused with
+ * LB_ERR_NESTED and counted as rejected. The library's own threads block all signals; it installs
+ * no handler.
+ *
+ * FORKS
+ *
+ * A forked child may go on with the loggers of its parent: its first record opens the log anew,
+ * with rings, threads, and counters from 0, and the contexts that were made before the fork keep
+ * their ids. What the parent has in its rings stays the parent's, and it gives up, without freeing
+ * it, its copy of the parent's memory. A child that never logs costs nothing, and may end by _exit.
+ *
+ * CRASHES
+ *
+ * A program has nothing to do. When its process dies, even by SIGKILL, what its calls had accepted
+ * is moved into the file by whoever opens the log next, by a process that has it open (within a
+ * second), or by `lb drain` or `lb status`: in each thread's order, each record once. Where rings
+ * are in plain memory only (rings_in of lb_stats says so) they die with the process.
+ *
+ * A process may also end without lb_logger_close, or log on in atexit handlers, in destructors,
+ * and in threads that are still running when main has returned: the same holds.
+ *
+ * To survive a crash of the machine a line must be on the disk. A thread of the library forces
+ * lines there within 5 seconds (sync_interval_ms), when a file is rotated, and at the end; with the
+ * configuration "sync": "always" a flush returns when they are there. A disk that has refused lines
+ * is never believed for the same ones later: they count as lost if the machine crashes
+ * (sync_errors of lb_stats, and a record of event type log_unsynced).
+ *
+ * LIMITS
+ *
+ * A line has at most max_record_bytes (256 KiB). A longer record is never refused: it loses tags
+ * from the last, then its message is cut, and the tag truncated_bytes says by how much. Names such
+ * as component and run_id have 1 to 1024 bytes, contexts 16 KiB of JSON, a tag's key 16 MiB. A
+ * logger has 65536 contexts. Rings take ring_bytes (1 MiB) a thread and ring_total_bytes (32 MiB) a
+ * logger; threads beyond that share one, which is slower.
+ *
+ * FILES
+ *
+ * The log is {output_dir}/{run_id}/logs/{component}-{host}.jsonl unless jsonl.log_path says
+ * otherwise; `path` of lb_logger_config names it. Beside it are .{component}-{host}.lock, which
+ * stays, a note (.rings) for each process that has it open, and rotated segments
+ * {component}-{host}.000001.jsonl and so on. Any number of loggers, threads and processes may have
+ * one log open; one that cannot have its lock, or cannot trust it (NFS, CIFS, 9p, FUSE), writes
+ * {component}-{host}~{8 hex digits}.jsonl instead (apart of lb_stats). Only the logs and their
+ * segments are for readers.
+ *
+ * GROWTH
+ *
+ * Structures whose first member is struct_size may grow at their end: set it to sizeof, and set
+ * what you do not fill in to zero. An older program runs with a newer library. When that ends,
+ * LB_ABI_VERSION and the SONAME are raised.
  */
 
 #ifndef LB_LOG_H
@@ -79,7 +153,7 @@
 // Level CRITICAL.
 #define LB_LEVEL_CRITICAL 6
 
-// The value is `value.string`: any bytes; invalid UTF-8 becomes U+FFFD.
+// The value is `value.string`: any bytes.
 #define LB_TAG_STRING 1
 
 // The value is `value.integer`.
@@ -103,6 +177,15 @@
 // No context: a record with it is always rejected and counted. For callers who find that a
 // record's own identity is impossible.
 #define LB_CONTEXT_INVALID 4294967295
+
+// The rings are in /dev/shm: they survive the process.
+#define LB_RINGS_SHM 1
+
+// The rings are in a file beside the log: they survive the process.
+#define LB_RINGS_LOG 2
+
+// The rings are in plain memory: what was not written yet dies with the process.
+#define LB_RINGS_MEMORY 3
 
 // Done.
 #define LB_OK 0
@@ -176,7 +259,7 @@ typedef struct lb_tag {
   union lb_tag_value value;
 } lb_tag;
 
-// One record. Set it to zero, then fill in what it has.
+// One record, borrowed for the call. Set it to zero, then fill in what it has.
 typedef struct lb_record {
   // sizeof(lb_record), so that the structure may grow.
   size_t struct_size;
@@ -184,7 +267,8 @@ typedef struct lb_record {
   uint32_t context;
   // LB_LEVEL_TRACE … LB_LEVEL_CRITICAL.
   int32_t level;
-  // Nanoseconds since 1970, UTC; 0 for now.
+  // Nanoseconds since 1970, UTC, which are left as they are; 0 for now. Two records of a thread
+  // that come without a time never have the same.
   int64_t timestamp_ns;
   // The text: any bytes.
   struct lb_str message;
@@ -196,9 +280,9 @@ typedef struct lb_record {
 
 // What became of the entries of a batch.
 typedef struct lb_batch_result {
-  // sizeof(lb_batch_result).
+  // sizeof(lb_batch_result): set by the caller; no more than that is written.
   size_t struct_size;
-  // Entries that will be in the file.
+  // Entries that were accepted, or are below min_level.
   uint64_t accepted;
   // Entries that found their ring full.
   uint64_t dropped;
@@ -206,8 +290,10 @@ typedef struct lb_batch_result {
   uint64_t rejected;
 } lb_batch_result;
 
-// One consistent snapshot of the process's records for this log:
-// offered = written + queued + dropped + rejected, always.
+// One consistent snapshot of this process's records through one logger, from 0 at open or fork:
+// offered = written + queued + dropped + rejected, at any moment and whatever other threads do.
+// Counts never go back, and a call that has returned is counted. What is recovered for dead
+// processes stands apart.
 typedef struct lb_stats {
   // sizeof(lb_stats): set by the caller; no more than that is written.
   size_t struct_size;
@@ -219,7 +305,7 @@ typedef struct lb_stats {
   uint64_t queued;
   // Records that found their ring full.
   uint64_t dropped;
-  // Records that were refused.
+  // Records that were refused: invalid, or a call inside a call.
   uint64_t rejected;
   // Written records that were cut to max_record_bytes.
   uint64_t truncated;
@@ -235,10 +321,19 @@ typedef struct lb_stats {
   uint64_t write_errors;
   // Rotations by this process.
   uint64_t rotations;
-  // Committed bytes of the current file.
+  // Bytes of the current file, whoever wrote them, after this process's last append.
   uint64_t file_bytes;
   // LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
   int32_t rings_in;
+  // 1: the log is a file of this process's own, beside the one that was asked for, because the
+  // lock of that cannot be had or, on a network's file system, not be trusted; else 0.
+  int32_t apart;
+  // How often a file was forced to the disk.
+  uint64_t syncs;
+  // How often that failed: what was written before may be lost if the machine crashes.
+  uint64_t sync_errors;
+  // Rotated files that this process has deleted, being more than are to be kept.
+  uint64_t segments_deleted;
   // 1 where the log is pushed to Loki, else 0, and all that follows is 0. What follows is in
   // lines, of all processes that write to the log:
   // loki_lines = loki_acknowledged + loki_below_level + loki_pending + loki_quarantined, always.
@@ -266,16 +361,17 @@ extern "C" {
 #endif // __cplusplus
 
 // The status number of an error: the same that the call returned. LB_ERR_ARGUMENT for NULL.
+// From any thread; never waits.
 int32_t lb_error_code(const struct lb_error *error);
 
-// What went wrong and what to do, as UTF-8, possibly several lines. Belongs to the error.
-// Empty for NULL.
+// What went wrong and what to do, as UTF-8, possibly several lines. Belongs to the error: it is
+// valid until lb_error_free. Empty for NULL. From any thread; never waits.
 struct lb_str lb_error_message(const struct lb_error *error);
 
-// Frees an error. NULL is ignored.
+// Frees an error and its message; the last call on it. NULL is ignored.
 void lb_error_free(struct lb_error *error);
 
-// The version of the library, such as "0.1.0": NUL-terminated, never freed.
+// The version of the library, such as "0.1.0": NUL-terminated, the only such string; never freed.
 const char *lb_version(void);
 
 // The ABI of the library that runs; compare it with LB_ABI_VERSION of the header.
@@ -289,40 +385,53 @@ uint32_t lb_abi_version(void);
 // "config" names the file; "layers" adds sources of one's own.
 //
 // Makes the folders and the file, moves into it what dead processes have left in their rings, and
-// starts a thread, with all signals blocked. Fails with LB_ERR_CONFIG and every mistake in the
-// message, or with LB_ERR_IO. Takes about a millisecond.
+// starts two threads, with all signals blocked: one that writes, and one that forces what was
+// written to the disk. Takes about a millisecond, and where there is much to move as long as that
+// is to write. The environment is read here and nowhere else, and never set.
+//
+// LB_ERR_CONFIG with every mistake in the message, LB_ERR_IO with the file or folder, or
+// LB_ERR_ARGUMENT; `*out` is then not touched. The caller frees the logger with lb_logger_free.
+// From any thread at once.
 int32_t lb_logger_open(const char *config,
                        size_t config_len,
                        struct lb_logger **out,
                        struct lb_error **error);
 
 // The configuration that counts, as JSON: {"path": the log file, "values": {key: {"value": …,
-// "source": …}, …}, "warnings": [text, …]}; secrets are hidden. Belongs to the logger. Empty for
-// NULL.
+// "source": …}, …}, "warnings": [text, …]}; secrets are hidden. Belongs to the logger: it is
+// valid until lb_logger_free, also after close. Empty for NULL. From any thread; never waits.
 struct lb_str lb_logger_config(const struct lb_logger *logger);
 
 // Stores in `*out` the id of a context: the constant fields of many records, encoded once.
 //
 // `json` is an object with any of component, host, run_id, logger, event_type, workload,
 // repetition, scenario, package, plugin and tags (an object). What is missing is as in the
-// logger's configuration; null takes scenario, package or plugin away; tags are added. Equal
-// contexts have equal ids, valid as long as the logger. At most 65536 (LB_ERR_LIMIT); put what
-// varies more into tags. Fails with LB_ERR_REJECTED for what the schema does not allow, such as
-// repetition 0; records of such an identity can be offered with LB_CONTEXT_INVALID, which counts
-// them.
+// logger's configuration; null takes scenario, package or plugin away; tags are added, a nested
+// value as its JSON text. Equal contexts have equal ids, valid as long as the logger, in forked
+// children too; they need not be freed. Make them once, not for each record: a call parses and
+// allocates.
+//
+// LB_ERR_REJECTED with every reason for what the schema does not allow, such as repetition 0;
+// records of such an identity can be offered with LB_CONTEXT_INVALID, which counts them.
+// LB_ERR_LIMIT beyond 65536: put what varies so much into tags. From any thread at once; waits
+// only for others that make one.
 int32_t lb_logger_context(const struct lb_logger *logger,
                           const char *json,
                           size_t json_len,
                           uint32_t *out,
                           struct lb_error **error);
 
-// Logs one record. LB_OK means accepted (or below min_level).
+// Logs one record. LB_OK means accepted, or below min_level, which is not counted.
 //
-// In the steady state it allocates nothing, takes no lock and makes no system call. When the
-// thread's ring is full it waits up to full_timeout_ms for the writer, unless on_full is "drop";
-// then LB_ERR_DROPPED. A record larger than max_record_bytes loses tags from the last and then has
-// its message cut; the tag truncated_bytes says by how much. LB_ERR_REJECTED and LB_ERR_ARGUMENT
-// are counted as rejected.
+// In the steady state it allocates nothing, takes no lock and makes no system call: only at a
+// thread's first record, when its ring passes half, while it is full, and for a record that must
+// be cut.
+//
+// LB_ERR_DROPPED: the ring was full, for full_timeout_ms or with on_full = "drop" just now;
+// counted as dropped. LB_ERR_ARGUMENT (a NULL record, a wrong struct_size, level or tag),
+// LB_ERR_REJECTED (no such context) and LB_ERR_NESTED are counted as rejected. LB_ERR_CLOSED is
+// not counted. In a forked child the first call can fail as lb_logger_open does. From any thread
+// at once, and from signal handlers as their chapter says.
 int32_t lb_logger_log(const struct lb_logger *logger,
                       const struct lb_record *record,
                       struct lb_error **error);
@@ -344,36 +453,53 @@ int32_t lb_logger_log(const struct lb_logger *logger,
 //         value          STRING u32 length and bytes; INTEGER i64; UNSIGNED u64; NUMBER f64
 //                        (IEEE 754); BOOLEAN u8; NULL nothing
 //
-// An entry that cannot be understood is rejected and counted; its neighbours are not touched. A
-// size that leads out of the batch ends it: LB_ERR_ARGUMENT, the entries before it are accepted.
-// LB_OK when all were accepted, else the first LB_ERR_DROPPED or LB_ERR_REJECTED. The counts are
-// stored in `*result` in every case, where it is not NULL.
+// Entries may have any alignment and repeat tags, as lb_record may. One that cannot be understood
+// is rejected and counted; its neighbours are not touched. A size that leads out of the batch ends
+// it: LB_ERR_ARGUMENT, the entries before it are accepted, what follows counts as one rejected.
+// LB_OK when all were accepted, else the first LB_ERR_DROPPED or LB_ERR_REJECTED. LB_ERR_CLOSED
+// ends the batch where it stands.
+//
+// `result` may be NULL; else its struct_size must be set, and the counts are stored there in every
+// case but that of a wrong one, which is LB_ERR_ARGUMENT before anything is logged. Each record
+// waits as in lb_logger_log. From any thread at once, not from signal handlers.
 int32_t lb_logger_push_batch(const struct lb_logger *logger,
                              const uint8_t *batch,
                              size_t batch_len,
                              struct lb_batch_result *result,
                              struct lb_error **error);
 
-// Waits until every record that was accepted before the call is in the file (in the kernel), at
-// most `timeout_ms` milliseconds; then LB_ERR_TIMEOUT.
+// Waits until every record that was accepted before the call, from any thread, is in the file:
+// handed to the kernel; with "sync": "always", on the disk, where one fdatasync serves all threads
+// that wait. At most `timeout_ms` milliseconds, then LB_ERR_TIMEOUT with what is left and why;
+// nothing is lost by it. 0 only asks. From any thread at once.
+//
+// LB_ERR_IO, only with "sync": "always": the disk has refused lines. It is never asked for the
+// same ones again, because it might only seem to work. All calls that wait for these lines fail,
+// and of lines that nobody waited for the next call; later lines are tried and reported on their
+// own.
 int32_t lb_logger_flush(const struct lb_logger *logger,
                         uint32_t timeout_ms,
                         struct lb_error **error);
 
-// Stores the accounting in `*out`, whose struct_size must be set. Also after close.
+// Stores the accounting in `*out`, whose struct_size must be set. Also after close. From any thread
+// at once, at any moment; never waits.
 int32_t lb_logger_stats(const struct lb_logger *logger,
                         struct lb_stats *out,
                         struct lb_error **error);
 
-// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file, and
-// ends the thread; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT: unfinished; what is left
-// stays in the rings for the next program that opens the log, or for `lb drain`. Closing again
-// is allowed.
+// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file and
+// forced to the disk, and ends the threads; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT:
+// unfinished; what is not in the file stays in the rings for the next program that opens the log,
+// or for `lb drain`. LB_ERR_IO: all is in the file, but the disk has refused lines that no call
+// has told of yet. Closing again waits again for what was left. Afterwards the handle still
+// answers every call, until it is freed. In a forked child it ends what the child has opened, and
+// nothing of its parent's. From any thread at once.
 int32_t lb_logger_close(const struct lb_logger *logger,
                         uint32_t deadline_ms,
                         struct lb_error **error);
 
-// Frees a logger; one that was not closed is closed first, with 5 seconds. NULL is ignored.
+// Frees a logger and all that belongs to it; the last call on it. One that was not closed is closed
+// first, which takes at most 5 seconds. NULL is ignored.
 void lb_logger_free(struct lb_logger *logger);
 
 #ifdef __cplusplus

@@ -10,6 +10,7 @@ pub struct lb_error {
 }
 
 /// The status number of an error: the same that the call returned. LB_ERR_ARGUMENT for NULL.
+/// From any thread; never waits.
 ///
 /// # Safety
 /// `error` must be NULL or an error that was not freed.
@@ -19,8 +20,8 @@ pub unsafe extern "C" fn lb_error_code(error: *const lb_error) -> i32 {
     unsafe { error.as_ref() }.map_or(LB_ERR_ARGUMENT, |error| error.code)
 }
 
-/// What went wrong and what to do, as UTF-8, possibly several lines. Belongs to the error.
-/// Empty for NULL.
+/// What went wrong and what to do, as UTF-8, possibly several lines. Belongs to the error: it is
+/// valid until lb_error_free. Empty for NULL. From any thread; never waits.
 ///
 /// # Safety
 /// `error` must be NULL or an error that was not freed.
@@ -30,7 +31,7 @@ pub unsafe extern "C" fn lb_error_message(error: *const lb_error) -> lb_str {
     unsafe { error.as_ref() }.map_or(lb_str::of(""), |error| lb_str::of(&error.message))
 }
 
-/// Frees an error. NULL is ignored.
+/// Frees an error and its message; the last call on it. NULL is ignored.
 ///
 /// # Safety
 /// `error` must be NULL or an error that was not freed; nothing may use it afterwards.

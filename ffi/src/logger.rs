@@ -3,7 +3,7 @@
 use std::ffi::c_char;
 use std::time::Duration;
 
-use lb_core::logger::Record;
+use lb_core::logger::{BatchResult, Record};
 use lb_core::{Error, Logger};
 
 use crate::boundary::{guarded, quiet};
@@ -35,7 +35,7 @@ unsafe fn handle<'a>(logger: *const lb_logger) -> Result<&'a lb_logger, Error> {
     unsafe { logger.as_ref() }.ok_or_else(|| argument(NULL_LOGGER))
 }
 
-/// The version of the library, such as "0.1.0": NUL-terminated, never freed.
+/// The version of the library, such as "0.1.0": NUL-terminated, the only such string; never freed.
 #[unsafe(no_mangle)]
 pub extern "C" fn lb_version() -> *const c_char {
     concat!(env!("CARGO_PKG_VERSION"), "\0").as_ptr().cast()
@@ -55,8 +55,13 @@ pub extern "C" fn lb_abi_version() -> u32 {
 /// "config" names the file; "layers" adds sources of one's own.
 ///
 /// Makes the folders and the file, moves into it what dead processes have left in their rings, and
-/// starts a thread, with all signals blocked. Fails with LB_ERR_CONFIG and every mistake in the
-/// message, or with LB_ERR_IO. Takes about a millisecond.
+/// starts two threads, with all signals blocked: one that writes, and one that forces what was
+/// written to the disk. Takes about a millisecond, and where there is much to move as long as that
+/// is to write. The environment is read here and nowhere else, and never set.
+///
+/// LB_ERR_CONFIG with every mistake in the message, LB_ERR_IO with the file or folder, or
+/// LB_ERR_ARGUMENT; `*out` is then not touched. The caller frees the logger with lb_logger_free.
+/// From any thread at once.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -86,8 +91,8 @@ pub unsafe extern "C" fn lb_logger_open(
 }
 
 /// The configuration that counts, as JSON: {"path": the log file, "values": {key: {"value": …,
-/// "source": …}, …}, "warnings": [text, …]}; secrets are hidden. Belongs to the logger. Empty for
-/// NULL.
+/// "source": …}, …}, "warnings": [text, …]}; secrets are hidden. Belongs to the logger: it is
+/// valid until lb_logger_free, also after close. Empty for NULL. From any thread; never waits.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -101,11 +106,15 @@ pub unsafe extern "C" fn lb_logger_config(logger: *const lb_logger) -> lb_str {
 ///
 /// `json` is an object with any of component, host, run_id, logger, event_type, workload,
 /// repetition, scenario, package, plugin and tags (an object). What is missing is as in the
-/// logger's configuration; null takes scenario, package or plugin away; tags are added. Equal
-/// contexts have equal ids, valid as long as the logger. At most 65536 (LB_ERR_LIMIT); put what
-/// varies more into tags. Fails with LB_ERR_REJECTED for what the schema does not allow, such as
-/// repetition 0; records of such an identity can be offered with LB_CONTEXT_INVALID, which counts
-/// them.
+/// logger's configuration; null takes scenario, package or plugin away; tags are added, a nested
+/// value as its JSON text. Equal contexts have equal ids, valid as long as the logger, in forked
+/// children too; they need not be freed. Make them once, not for each record: a call parses and
+/// allocates.
+///
+/// LB_ERR_REJECTED with every reason for what the schema does not allow, such as repetition 0;
+/// records of such an identity can be offered with LB_CONTEXT_INVALID, which counts them.
+/// LB_ERR_LIMIT beyond 65536: put what varies so much into tags. From any thread at once; waits
+/// only for others that make one.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -135,13 +144,17 @@ pub unsafe extern "C" fn lb_logger_context(
     unsafe { guarded(error, add) }
 }
 
-/// Logs one record. LB_OK means accepted (or below min_level).
+/// Logs one record. LB_OK means accepted, or below min_level, which is not counted.
 ///
-/// In the steady state it allocates nothing, takes no lock and makes no system call. When the
-/// thread's ring is full it waits up to full_timeout_ms for the writer, unless on_full is "drop";
-/// then LB_ERR_DROPPED. A record larger than max_record_bytes loses tags from the last and then has
-/// its message cut; the tag truncated_bytes says by how much. LB_ERR_REJECTED and LB_ERR_ARGUMENT
-/// are counted as rejected.
+/// In the steady state it allocates nothing, takes no lock and makes no system call: only at a
+/// thread's first record, when its ring passes half, while it is full, and for a record that must
+/// be cut.
+///
+/// LB_ERR_DROPPED: the ring was full, for full_timeout_ms or with on_full = "drop" just now;
+/// counted as dropped. LB_ERR_ARGUMENT (a NULL record, a wrong struct_size, level or tag),
+/// LB_ERR_REJECTED (no such context) and LB_ERR_NESTED are counted as rejected. LB_ERR_CLOSED is
+/// not counted. In a forked child the first call can fail as lb_logger_open does. From any thread
+/// at once, and from signal handlers as their chapter says.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -192,10 +205,15 @@ pub unsafe extern "C" fn lb_logger_log(
 ///                        (IEEE 754); BOOLEAN u8; NULL nothing
 /// ```
 ///
-/// An entry that cannot be understood is rejected and counted; its neighbours are not touched. A
-/// size that leads out of the batch ends it: LB_ERR_ARGUMENT, the entries before it are accepted.
-/// LB_OK when all were accepted, else the first LB_ERR_DROPPED or LB_ERR_REJECTED. The counts are
-/// stored in `*result` in every case, where it is not NULL.
+/// Entries may have any alignment and repeat tags, as lb_record may. One that cannot be understood
+/// is rejected and counted; its neighbours are not touched. A size that leads out of the batch ends
+/// it: LB_ERR_ARGUMENT, the entries before it are accepted, what follows counts as one rejected.
+/// LB_OK when all were accepted, else the first LB_ERR_DROPPED or LB_ERR_REJECTED. LB_ERR_CLOSED
+/// ends the batch where it stands.
+///
+/// `result` may be NULL; else its struct_size must be set, and the counts are stored there in every
+/// case but that of a wrong one, which is LB_ERR_ARGUMENT before anything is logged. Each record
+/// waits as in lb_logger_log. From any thread at once, not from signal handlers.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -207,25 +225,36 @@ pub unsafe extern "C" fn lb_logger_push_batch(
     result: *mut lb_batch_result,
     error: *mut *mut lb_error,
 ) -> i32 {
+    // SAFETY: not NULL; a structure that says its size by the caller's promise.
+    let store = |counts: BatchResult| {
+        result.is_null() || unsafe { hand_out(&lb_batch_result::from(counts), result) }
+    };
     let push = || {
+        if !store(BatchResult::default()) {
+            return Err(argument("struct_size must be sizeof(lb_batch_result)"));
+        }
         // SAFETY: the caller's promise.
         let handle = unsafe { handle(logger) }?;
         // SAFETY: the caller's promise.
         let batch = unsafe { bytes(batch, batch_len) }
             .ok_or_else(|| argument("batch is NULL but has a length"))?;
         let (counts, outcome) = handle.logger.push_batch(batch);
-        // SAFETY: not NULL; a structure that says its size by the caller's promise.
-        if !result.is_null() && !unsafe { hand_out(&lb_batch_result::from(counts), result) } {
-            return Err(argument("struct_size must be sizeof(lb_batch_result)"));
-        }
+        store(counts);
         outcome
     };
     // SAFETY: the caller's promise.
     unsafe { guarded(error, push) }
 }
 
-/// Waits until every record that was accepted before the call is in the file (in the kernel), at
-/// most `timeout_ms` milliseconds; then LB_ERR_TIMEOUT.
+/// Waits until every record that was accepted before the call, from any thread, is in the file:
+/// handed to the kernel; with "sync": "always", on the disk, where one fdatasync serves all threads
+/// that wait. At most `timeout_ms` milliseconds, then LB_ERR_TIMEOUT with what is left and why;
+/// nothing is lost by it. 0 only asks. From any thread at once.
+///
+/// LB_ERR_IO, only with "sync": "always": the disk has refused lines. It is never asked for the
+/// same ones again, because it might only seem to work. All calls that wait for these lines fail,
+/// and of lines that nobody waited for the next call; later lines are tried and reported on their
+/// own.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -240,7 +269,8 @@ pub unsafe extern "C" fn lb_logger_flush(
     unsafe { guarded(error, || handle(logger)?.logger.flush(timeout)) }
 }
 
-/// Stores the accounting in `*out`, whose struct_size must be set. Also after close.
+/// Stores the accounting in `*out`, whose struct_size must be set. Also after close. From any thread
+/// at once, at any moment; never waits.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -267,10 +297,13 @@ pub unsafe extern "C" fn lb_logger_stats(
     unsafe { guarded(error, read) }
 }
 
-/// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file, and
-/// ends the thread; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT: unfinished; what is left
-/// stays in the rings for the next program that opens the log, or for `lb drain`. Closing again
-/// is allowed.
+/// Refuses further records (LB_ERR_CLOSED), waits until the accepted ones are in the file and
+/// forced to the disk, and ends the threads; at most `deadline_ms` milliseconds. LB_ERR_TIMEOUT:
+/// unfinished; what is not in the file stays in the rings for the next program that opens the log,
+/// or for `lb drain`. LB_ERR_IO: all is in the file, but the disk has refused lines that no call
+/// has told of yet. Closing again waits again for what was left. Afterwards the handle still
+/// answers every call, until it is freed. In a forked child it ends what the child has opened, and
+/// nothing of its parent's. From any thread at once.
 ///
 /// # Safety
 /// The pointers must be as the first page of the header says.
@@ -285,7 +318,8 @@ pub unsafe extern "C" fn lb_logger_close(
     unsafe { guarded(error, || handle(logger)?.logger.close(deadline)) }
 }
 
-/// Frees a logger; one that was not closed is closed first, with 5 seconds. NULL is ignored.
+/// Frees a logger and all that belongs to it; the last call on it. One that was not closed is closed
+/// first, which takes at most 5 seconds. NULL is ignored.
 ///
 /// # Safety
 /// `logger` must be NULL or a logger that was not freed; nothing may use it afterwards.

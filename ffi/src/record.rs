@@ -18,7 +18,7 @@ pub const LB_LEVEL_ERROR: i32 = 5;
 /// Level CRITICAL.
 pub const LB_LEVEL_CRITICAL: i32 = 6;
 
-/// The value is `value.string`: any bytes; invalid UTF-8 becomes U+FFFD.
+/// The value is `value.string`: any bytes.
 pub const LB_TAG_STRING: i32 = 1;
 /// The value is `value.integer`.
 pub const LB_TAG_INTEGER: i32 = 2;
@@ -65,7 +65,7 @@ pub struct lb_tag {
     pub value: lb_tag_value,
 }
 
-/// One record. Set it to zero, then fill in what it has.
+/// One record, borrowed for the call. Set it to zero, then fill in what it has.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lb_record {
@@ -75,7 +75,8 @@ pub struct lb_record {
     pub context: u32,
     /// LB_LEVEL_TRACE … LB_LEVEL_CRITICAL.
     pub level: i32,
-    /// Nanoseconds since 1970, UTC; 0 for now.
+    /// Nanoseconds since 1970, UTC, which are left as they are; 0 for now. Two records of a thread
+    /// that come without a time never have the same.
     pub timestamp_ns: i64,
     /// The text: any bytes.
     pub message: lb_str,

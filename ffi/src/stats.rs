@@ -4,19 +4,26 @@ use lb_core::logger::BatchResult;
 use lb_core::stats::{RingsIn, Stats};
 
 /// The rings are in /dev/shm: they survive the process.
-pub const LB_RINGS_SHM: i32 = RingsIn::Shm as i32;
+pub const LB_RINGS_SHM: i32 = 1;
 /// The rings are in a file beside the log: they survive the process.
-pub const LB_RINGS_LOG: i32 = RingsIn::Log as i32;
+pub const LB_RINGS_LOG: i32 = 2;
 /// The rings are in plain memory: what was not written yet dies with the process.
-pub const LB_RINGS_MEMORY: i32 = RingsIn::Memory as i32;
+pub const LB_RINGS_MEMORY: i32 = 3;
+
+// The header has numbers only where they stand here as numbers.
+const _: () = assert!(
+    RingsIn::Shm as i32 == LB_RINGS_SHM
+        && RingsIn::Log as i32 == LB_RINGS_LOG
+        && RingsIn::Memory as i32 == LB_RINGS_MEMORY
+);
 
 /// What became of the entries of a batch.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lb_batch_result {
-    /// sizeof(lb_batch_result).
+    /// sizeof(lb_batch_result): set by the caller; no more than that is written.
     pub struct_size: usize,
-    /// Entries that will be in the file.
+    /// Entries that were accepted, or are below min_level.
     pub accepted: u64,
     /// Entries that found their ring full.
     pub dropped: u64,
@@ -24,8 +31,10 @@ pub struct lb_batch_result {
     pub rejected: u64,
 }
 
-/// One consistent snapshot of the process's records for this log:
-/// offered = written + queued + dropped + rejected, always.
+/// One consistent snapshot of this process's records through one logger, from 0 at open or fork:
+/// offered = written + queued + dropped + rejected, at any moment and whatever other threads do.
+/// Counts never go back, and a call that has returned is counted. What is recovered for dead
+/// processes stands apart.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub struct lb_stats {
@@ -39,7 +48,7 @@ pub struct lb_stats {
     pub queued: u64,
     /// Records that found their ring full.
     pub dropped: u64,
-    /// Records that were refused.
+    /// Records that were refused: invalid, or a call inside a call.
     pub rejected: u64,
     /// Written records that were cut to max_record_bytes.
     pub truncated: u64,
@@ -55,10 +64,19 @@ pub struct lb_stats {
     pub write_errors: u64,
     /// Rotations by this process.
     pub rotations: u64,
-    /// Committed bytes of the current file.
+    /// Bytes of the current file, whoever wrote them, after this process's last append.
     pub file_bytes: u64,
     /// LB_RINGS_SHM, LB_RINGS_LOG or LB_RINGS_MEMORY.
     pub rings_in: i32,
+    /// 1: the log is a file of this process's own, beside the one that was asked for, because the
+    /// lock of that cannot be had or, on a network's file system, not be trusted; else 0.
+    pub apart: i32,
+    /// How often a file was forced to the disk.
+    pub syncs: u64,
+    /// How often that failed: what was written before may be lost if the machine crashes.
+    pub sync_errors: u64,
+    /// Rotated files that this process has deleted, being more than are to be kept.
+    pub segments_deleted: u64,
     /// 1 where the log is pushed to Loki, else 0, and all that follows is 0. What follows is in
     /// lines, of all processes that write to the log:
     /// loki_lines = loki_acknowledged + loki_below_level + loki_pending + loki_quarantined, always.
@@ -107,6 +125,10 @@ impl From<Stats> for lb_stats {
             rotations: stats.rotations,
             file_bytes: stats.file_bytes,
             rings_in: stats.rings_in as i32,
+            apart: stats.apart.into(),
+            syncs: stats.syncs,
+            sync_errors: stats.sync_errors,
+            segments_deleted: stats.segments_deleted,
             loki_enabled: i32::from(stats.loki.is_some()),
             loki_lines: loki.lines,
             loki_acknowledged: loki.acknowledged,

@@ -7,14 +7,16 @@ import functools
 import json
 import struct
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from support.paths import SHARED_LIBRARY
 
-OK, ARGUMENT, CONFIG, IO, REJECTED, DROPPED, CLOSED, TIMEOUT, NESTED, FORKED, LIMIT, PANIC = range(12)
+OK, ARGUMENT, CONFIG, IO, REJECTED, DROPPED, CLOSED, TIMEOUT, NESTED, _, LIMIT, PANIC = range(12)
 LEVELS = {name: number for number, name in enumerate(("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"), 1)}
 STRING, INTEGER, UNSIGNED, NUMBER, BOOLEAN, NULL = range(1, 7)
+KINDS = {name: number for number, name in enumerate(("string", "integer", "unsigned", "number", "boolean", "null"), 1)}
 CONTEXT_DEFAULT, CONTEXT_INVALID = 0, 0xFFFFFFFF
 
 Tag = tuple[bytes, int, Any]
@@ -69,16 +71,25 @@ class BatchResult(ctypes.Structure):
     ]
 
 
-STATS = (
-    *("offered", "written", "queued", "dropped", "rejected", "truncated", "nonfinite", "recovered"),
-    *("write_errors", "rotations", "file_bytes"),
+COUNTS = (
+    *("offered", "written", "queued", "dropped", "rejected", "truncated", "nonfinite", "shared", "recovered"),
+    *("damaged", "write_errors", "rotations", "file_bytes"),
 )
+LATER_COUNTS = ("syncs", "sync_errors", "segments_deleted")
+STATS = (*COUNTS, "rings_in", "apart", *LATER_COUNTS)
+RINGS_SHM, RINGS_LOG, RINGS_MEMORY = 1, 2, 3
 
 
 class CStats(ctypes.Structure):
     """lb_stats"""
 
-    _fields_ = [("struct_size", ctypes.c_size_t), *((name, ctypes.c_uint64) for name in STATS)]
+    _fields_ = [
+        ("struct_size", ctypes.c_size_t),
+        *((name, ctypes.c_uint64) for name in COUNTS),
+        ("rings_in", ctypes.c_int32),
+        ("apart", ctypes.c_int32),
+        *((name, ctypes.c_uint64) for name in LATER_COUNTS),
+    ]
 
 
 @functools.cache
@@ -110,6 +121,14 @@ def library() -> ctypes.CDLL:
         function = getattr(lib, name)
         function.restype, function.argtypes = result, parameters
     return lib
+
+
+BASE: dict[str, Any] = {"component": "c", "host": "h", "run_id": "r"}
+
+
+def config(folder: Path, **more: Any) -> dict[str, Any]:
+    """The configuration of a logger that writes `out/r/logs/c-h.jsonl` below a folder."""
+    return {**BASE, "output_dir": str(folder / "out"), **more}
 
 
 class LibraryError(Exception):

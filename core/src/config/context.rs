@@ -79,23 +79,9 @@ fn merge(tags: &mut Map<String, Value>, value: Value) -> std::result::Result<(),
             Value::Array(_) | Value::Object(_) => value.to_string().into(),
             flat => flat,
         };
-        check_tag(&name, &value)?;
         tags.insert(name, value);
     }
     Ok(())
-}
-
-/// The tags whose types the schema fixes.
-fn check_tag(name: &str, value: &Value) -> std::result::Result<(), String> {
-    match name {
-        "phase" | "exception" | "stack" if !value.is_string() => {
-            Err(format!("{name}: expected text, found {}", kind(value)))
-        }
-        "truncated_bytes" if value.as_u64().is_none_or(|n| n == 0) => {
-            Err(format!("{name}: expected a whole number from 1, found {}", found(value)))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn found(value: &Value) -> String {

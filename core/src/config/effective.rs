@@ -8,7 +8,10 @@ use serde_json::{Map, Value};
 use super::keys::KEYS;
 use super::units::show_size;
 use super::values::{DEFAULT, Values};
-use super::{Config, OnFull, RingConfig, RingDir, Rotation, Setting, Surroundings, loki, servers};
+use super::{
+    Config, OnFull, RetentionConfig, RingConfig, RingDir, Rotation, Setting, Surroundings,
+    SyncConfig, loki, servers,
+};
 use crate::names::{self, Names};
 use crate::record::{Context, Level};
 
@@ -31,6 +34,14 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
         rotation: Rotation {
             max_bytes: off("jsonl.log_rotate_bytes"),
             max_age: off("jsonl.log_rotate_seconds").map(Duration::from_secs),
+        },
+        retention: RetentionConfig {
+            backups: values.get("jsonl.log_backups").map(|_| values.number("jsonl.log_backups")),
+            needs_delivery: values.flag("loki.enabled") && !values.flag("retention_over_delivery"),
+        },
+        sync: SyncConfig {
+            always: values.text("sync") == Some("always"),
+            interval: ms("sync_interval_ms"),
         },
         ring: RingConfig {
             dir: match values.text("ring_dir") {

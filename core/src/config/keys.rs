@@ -175,19 +175,19 @@ pub const KEYS: &[Key] = &[
         Some("256KiB"),
         "The longest line, bytes; longer records lose tags, then message. At most a quarter of ring_bytes and of jsonl.log_rotate_bytes.",
     ),
-    later(
+    key(
         "sync",
         Kind::Choice(&["interval", "always"]),
         Some("interval"),
         "When lines are forced to the disk: each sync_interval_ms; or always, where flush waits for the disk.",
     ),
-    later(
+    key(
         "sync_interval_ms",
         millis(100, HOUR),
         Some("5000"),
         "How often lines are forced to the disk, milliseconds; also at rotation and at the end.",
     ),
-    later(
+    key(
         "retention_over_delivery",
         Kind::Boolean,
         Some("false"),
@@ -212,11 +212,11 @@ pub const KEYS: &[Key] = &[
         Some("off"),
         "Rotate when the file is older than this, seconds; off: never.",
     ),
-    later(
+    key(
         "jsonl.log_backups",
         integer(0, 1_000_000),
         None,
-        "How many rotated files are kept, the newest; all unless set.",
+        "How many rotated files are kept, the newest; 0: none; all unless set.",
     ),
     // k6
     key(

@@ -79,6 +79,10 @@ pub struct Config {
     pub min_level: Level,
     /// When to rotate.
     pub rotation: Rotation,
+    /// How many rotated files stay.
+    pub retention: RetentionConfig,
+    /// When lines are forced to the disk.
+    pub sync: SyncConfig,
     /// The rings of the process.
     pub ring: RingConfig,
     /// The longest line, bytes; at most a quarter of a ring and of a segment.
@@ -98,6 +102,24 @@ pub struct Rotation {
     pub max_bytes: Option<u64>,
     /// When the file is older than this.
     pub max_age: Option<Duration>,
+}
+
+/// How many rotated files stay.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct RetentionConfig {
+    /// So many, the newest; `None`: all.
+    pub backups: Option<u64>,
+    /// None goes that Loki has not acknowledged.
+    pub needs_delivery: bool,
+}
+
+/// When lines are forced to the disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SyncConfig {
+    /// A flush waits for the disk.
+    pub always: bool,
+    /// So long after a line was written at the latest.
+    pub interval: Duration,
 }
 
 /// The rings of a process.

@@ -97,6 +97,8 @@ fn defaults() {
     };
     assert_eq!(config.ring, ring);
     assert_eq!(config.max_record_bytes, 256 << 10);
+    assert_eq!(config.retention, RetentionConfig::default());
+    assert_eq!(config.sync, SyncConfig { always: false, interval: Duration::from_secs(5) });
     assert!(config.warnings.is_empty());
     assert_eq!(config.settings.len(), KEYS.len());
     assert_eq!(shown(&config, "k6.summary_interval"), (&json!(10_000), "default"));
@@ -125,8 +127,8 @@ fn every_key_does_what_it_says() {
             "repetition": 3, "scenario": "s", "package": "p", "plugin": "q", "phase": "run",
             "output_dir": "/data/", "min_level": "info", "ring_dir": "shm", "ring_bytes": "64KiB",
             "ring_total_bytes": 131072, "on_full": "drop", "full_timeout_ms": 5,
-            "max_record_bytes": 4096,
-            "jsonl": {"log_rotate_bytes": "10MiB", "log_rotate_seconds": "1h"}}"#,
+            "max_record_bytes": 4096, "sync": "always", "sync_interval_ms": 250,
+            "jsonl": {"log_rotate_bytes": "10MiB", "log_rotate_seconds": "1h", "log_backups": 3}}"#,
     );
     let context = &config.context;
     assert_eq!((context.component.as_str(), context.repetition), ("k6", 3));
@@ -147,11 +149,28 @@ fn every_key_does_what_it_says() {
     };
     assert_eq!(config.ring, ring);
     assert_eq!(config.max_record_bytes, 4096);
+    assert_eq!(config.sync, SyncConfig { always: true, interval: Duration::from_millis(250) });
+    assert_eq!(config.retention, RetentionConfig { backups: Some(3), needs_delivery: false });
     let config = World::new(&[]).config(r#"{"ring_dir": "log"}"#);
     assert_eq!(config.ring.dir, RingDir::Log);
     let config = World::new(&[]).config(r#"{"ring_dir": "memory", "output_dir": "/"}"#);
     assert_eq!(config.ring.dir, RingDir::Memory);
     assert!(config.log_path.starts_with("/run-20261122-101112"), "{:?}", config.log_path);
+}
+
+#[test]
+fn loki_holds_rotated_files_back_unless_told_otherwise() {
+    for (json, needs_delivery) in [
+        (r#"{"loki": {"enabled": true, "endpoint": "http://l"}}"#, true),
+        (
+            r#"{"loki.enabled": true, "loki.endpoint": "http://l", "retention_over_delivery": true}"#,
+            false,
+        ),
+        (r#"{"retention_over_delivery": true}"#, false),
+    ] {
+        let retention = World::new(&[]).config(json).retention;
+        assert_eq!(retention, RetentionConfig { backups: None, needs_delivery }, "{json}");
+    }
 }
 
 #[test]
@@ -229,10 +248,10 @@ fn keys_without_effect_are_named_in_one_warning() {
         ("LB_LOG_LEVEL", "info"),
         ("LB_GRAFANA_ENABLED", "false"),
     ]);
-    let warnings = world.config(r#"{"jsonl": {"log_backups": 3}}"#).warnings;
+    let warnings = world.config(r#"{"plugins_dir": "p", "jsonl": {"log_backups": 3}}"#).warnings;
     assert_eq!(
         warnings,
-        ["without effect in this version: jsonl.log_backups (argument), \
+        ["without effect in this version: plugins_dir (argument), \
           grafana.org_id (LB_GRAFANA_ORG_ID), log.level (LB_LOG_LEVEL)"]
     );
 }

@@ -138,6 +138,10 @@ impl Values {
         self.get(name).and_then(|given| given.value.as_u64()).unwrap_or(0)
     }
 
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.get(name).and_then(|given| given.value.as_bool()).unwrap_or(false)
+    }
+
     /// One warning that names every key that was set and has no effect yet.
     pub(super) fn without_effect(&self) -> Option<String> {
         let names: Vec<String> = KEYS

@@ -11,91 +11,75 @@
 //! rings agree with it, because their new positions count only under the number of step 3.
 
 use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::block::Block;
 use super::lock::{Held, LockError, LockFile, id_at, id_of};
 use super::note::{boot_id, open_noted};
+use super::opening::Apart;
 use super::state::{AppendNote, State};
 use super::tail::{last_line, whole_lines};
+use super::unsynced::Unsynced;
 use crate::clock::realtime_ns;
 pub(crate) use crate::config::Rotation;
 use crate::error::{Error, Result};
 use crate::names;
-use crate::notice::say;
 use crate::ring::{FileId, RingFile};
 
 /// How long an append waits for the lock before it says that it cannot have it.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
-
-/// How long the lock file may stay as it is, while another holds the lock, before its holder
-/// counts as stopped or stuck.
-const STUCK: Duration = Duration::from_secs(2);
 
 /// A log file and its lock. One per thread that appends.
 pub(crate) struct LogFile {
     path: PathBuf,
     boot_id: [u8; 16],
     lock: LockFile,
-    log: OpenLog,
+    pub(super) log: OpenLog,
     /// Since when the lock could not be had while the lock file held these bytes.
-    refused: Option<(Instant, Vec<u8>)>,
+    pub(super) refused: Option<(Instant, Vec<u8>)>,
+    /// Why this is no log that processes share.
+    pub(super) apart: Option<Apart>,
 }
 
-/// The log itself, and what decides when it is rotated.
-struct OpenLog {
-    path: PathBuf,
-    rotation: Rotation,
-    open: Option<(File, FileId)>,
-    rotations: u64,
+/// The log itself, what decides when it is rotated, and who hears of its appends.
+pub(super) struct OpenLog {
+    pub(super) path: PathBuf,
+    pub(super) rotation: Rotation,
+    /// Shared with who forces it to the disk.
+    pub(super) open: Option<(Arc<File>, FileId)>,
+    pub(super) rotations: u64,
     /// How often the file was deleted or replaced under us.
     replaced: u64,
+    pub(super) unsynced: Option<Arc<Unsynced>>,
 }
 
 impl LogFile {
     pub(crate) fn new(path: &Path, rotation: Rotation) -> Self {
-        let log =
-            OpenLog { path: path.to_path_buf(), rotation, open: None, rotations: 0, replaced: 0 };
+        let log = OpenLog {
+            path: path.to_path_buf(),
+            rotation,
+            open: None,
+            rotations: 0,
+            replaced: 0,
+            unsynced: None,
+        };
         Self {
             path: path.to_path_buf(),
             boot_id: boot_id(),
             lock: LockFile::new(names::lock_file(path)),
             log,
             refused: None,
+            apart: None,
         }
     }
 
-    /// Makes the log and its folder, or where the holder of its lock does not go on, a log apart.
-    pub(crate) fn open(path: &Path, rotation: Rotation) -> Result<Self> {
-        let mut log = Self::new(path, rotation);
-        loop {
-            match log.lock().and_then(|mut locked| locked.ensure_log()) {
-                Err(Error::Timeout(_)) if log.is_stuck() => log = log.apart(),
-                Err(Error::Timeout(_)) => {}
-                done => return done.map(|()| log),
-            }
-        }
-    }
-
-    /// Whether the holder of the lock seems to be stopped or stuck: nobody has changed the lock
-    /// file for two seconds in which we could not have the lock.
-    pub(crate) fn is_stuck(&self) -> bool {
-        self.refused.as_ref().is_some_and(|(since, _)| since.elapsed() >= STUCK)
-    }
-
-    /// A log of this process's own beside this one, for when its lock cannot be had.
-    pub(crate) fn apart(&self) -> Self {
-        let id = RandomState::new().build_hasher().finish();
-        let path = names::apart(&self.path, u32::try_from(id >> 32).unwrap_or(0));
-        say(&format!(
-            "{}: the process that holds the lock does not go on (stopped?): going on in {}",
-            self.path.display(),
-            path.display()
-        ));
-        Self::new(&path, self.log.rotation)
+    /// Lets `unsynced` know of each append from now on.
+    pub(crate) fn telling(mut self, unsynced: Arc<Unsynced>) -> Self {
+        self.log.unsynced = Some(unsynced);
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -167,8 +151,8 @@ impl LogFile {
 /// The log under its lock. No append is under way.
 pub(crate) struct Locked<'f> {
     held: Held<'f>,
-    state: State,
-    log: &'f mut OpenLog,
+    pub(super) state: State,
+    pub(super) log: &'f mut OpenLog,
 }
 
 impl Locked<'_> {
@@ -182,7 +166,7 @@ impl Locked<'_> {
         (self.state.log, self.state.committed)
     }
 
-    fn save(&self) -> io::Result<()> {
+    pub(super) fn save(&self) -> io::Result<()> {
         self.state.write(self.held.file())
     }
 
@@ -202,6 +186,7 @@ impl Locked<'_> {
         if present && size >= note.start + note.len {
             self.state.committed = note.start + note.len;
             self.state.log = note.log;
+            self.appended();
             self.finish_rings(note.ring_id);
         } else if let Some((file, id)) = self.log.open.as_ref().filter(|_| present) {
             let keep = if note.ring_id == 0 { whole_lines(file, note.start)? } else { note.start };
@@ -252,7 +237,7 @@ impl Locked<'_> {
         if there.is_some() && self.log.open.is_none() {
             let file = OpenOptions::new().read(true).append(true).open(&self.log.path)?;
             let id = id_of(&file)?;
-            self.log.open = Some((file, id));
+            self.log.open = Some((Arc::new(file), id));
         }
         Ok(self.log.open.as_ref().map(|(_, id)| *id))
     }
@@ -279,7 +264,7 @@ impl Locked<'_> {
         done.map_err(|error| Error::io(&self.log.path, "opening the log file for appending", error))
     }
 
-    fn try_ensure_log(&mut self) -> io::Result<()> {
+    pub(super) fn try_ensure_log(&mut self) -> io::Result<()> {
         let id = match self.open_existing()? {
             Some(id) => id,
             None => self.create()?,
@@ -298,33 +283,8 @@ impl Locked<'_> {
     fn create(&mut self) -> io::Result<FileId> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
         let id = id_of(&file)?;
-        self.log.open = Some((file, id));
+        self.log.open = Some((Arc::new(file), id));
         Ok(id)
-    }
-
-    /// Step 2b: whether `adding` bytes must go into a new file.
-    fn due(&self, adding: u64) -> bool {
-        must_rotate(
-            self.log.rotation,
-            self.state.committed,
-            adding,
-            realtime_ns().saturating_sub(self.state.started_ns),
-        )
-    }
-
-    fn rotate(&mut self) -> io::Result<()> {
-        loop {
-            let number = self.state.next_segment.max(1);
-            // Raised first: a number is never used twice, whatever happens to the rename.
-            self.state.next_segment = number + 1;
-            self.save()?;
-            if rename_without_replacing(&self.log.path, &names::segment(&self.log.path, number))? {
-                break;
-            }
-        }
-        self.log.rotations += 1;
-        self.log.open = None;
-        self.try_ensure_log()
     }
 
     /// Appends a block, rotating before where the limit asks for it. Its records lie in `rings`;
@@ -359,7 +319,7 @@ impl Locked<'_> {
             self.rotate()?;
         }
         self.note(rings, block)?;
-        let (written, failure) = match &mut self.log.open {
+        let (written, failure) = match &self.log.open {
             Some((file, _)) => write_out(file, block.lines()),
             None => (0, Some(io::Error::other("the log was closed"))),
         };
@@ -390,12 +350,23 @@ impl Locked<'_> {
 
     /// Step 5.
     fn commit(&mut self, rings: Option<&RingFile>, len: u64) -> io::Result<()> {
+        self.state.committed += len;
+        if len > 0 {
+            // Before the rings move: who sees that they have then waits for these bytes, too.
+            self.appended();
+        }
         if let Some(rings) = rings {
             rings.finish(self.state.number);
         }
-        self.state.committed += len;
         self.state.note = None;
         self.save()
+    }
+
+    /// The file has grown to its committed length.
+    fn appended(&self) {
+        if let (Some(unsynced), Some((file, id))) = (&self.log.unsynced, &self.log.open) {
+            unsynced.appended(file, *id, &self.log.path, self.state.committed);
+        }
     }
 
     /// A short write of our own: whole lines stay, the rest is cut away and stays in its rings.
@@ -447,17 +418,8 @@ impl Locked<'_> {
     }
 }
 
-/// Whether a file of `committed` bytes and this age must be rotated before `adding` more.
-fn must_rotate(rotation: Rotation, committed: u64, adding: u64, age_ns: i64) -> bool {
-    let over = rotation.max_bytes.is_some_and(|max| committed + adding > max);
-    let old = rotation
-        .max_age
-        .is_some_and(|max| u64::try_from(age_ns).is_ok_and(|age| Duration::from_nanos(age) >= max));
-    committed > 0 && (over || old)
-}
-
 /// Writes until everything is written or nothing more can be; says how much it was.
-fn write_out(file: &mut File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+fn write_out(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
     let mut written = 0;
     while written < bytes.len() {
         match file.write(&bytes[written..]) {
@@ -468,23 +430,6 @@ fn write_out(file: &mut File, bytes: &[u8]) -> (usize, Option<io::Error>) {
         }
     }
     (written, None)
-}
-
-/// False where the new name is taken.
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
-    use rustix::fs::{CWD, RenameFlags, renameat_with};
-    use rustix::io::Errno;
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Ok(()) => Ok(true),
-        Err(Errno::EXIST) => Ok(false),
-        // A file system without the flag: a link never replaces either.
-        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match std::fs::hard_link(from, to) {
-            Ok(()) => std::fs::remove_file(from).map(|()| true),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
-            Err(error) => Err(error),
-        },
-        Err(error) => Err(error.into()),
-    }
 }
 
 #[cfg(test)]

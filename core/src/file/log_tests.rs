@@ -166,12 +166,11 @@ fn a_deleted_or_replaced_file_is_followed() {
 fn rotation_comes_before_the_limit_and_never_replaces() {
     let bench = Bench::new();
     let rotation = Rotation { max_bytes: Some(10), max_age: None };
-    std::fs::create_dir_all(bench.path().parent().unwrap()).unwrap();
-    std::fs::write(names::segment(&bench.path(), 2), b"taken").unwrap();
     let (mut one, mut two) = (bench.open(rotation), bench.open(rotation));
     bench.append(&mut one, b"aaaa\n");
     bench.append(&mut two, b"bbbb\n");
     bench.append(&mut one, b"cccc\n");
+    std::fs::write(names::segment(&bench.path(), 2), b"taken").unwrap();
     bench.append(&mut two, b"dddd\n");
     bench.append(&mut two, b"eeee\n");
     let segment = |seq| std::fs::read_to_string(names::segment(&bench.path(), seq)).unwrap();
@@ -179,6 +178,24 @@ fn rotation_comes_before_the_limit_and_never_replaces() {
     assert_eq!(bench.content(), "eeee\n");
     assert_eq!(bench.state().next_segment, 4);
     assert_eq!((one.replaced(), two.replaced()), (0, 0), "a rotation is not a loss");
+}
+
+#[test]
+fn segments_that_are_there_already_are_older_than_ours() {
+    let bench = Bench::new();
+    let rotation = Rotation { max_bytes: Some(10), max_age: None };
+    let plant = |seq| std::fs::write(names::segment(&bench.path(), seq), b"old").unwrap();
+    let mut log = bench.open(rotation);
+    bench.append(&mut log, b"aaaaaaaa\n");
+    plant(41);
+    bench.append(&mut log, b"bbbbbbbb\n");
+    assert_eq!(std::fs::read(names::segment(&bench.path(), 42)).unwrap(), b"aaaaaaaa\n");
+    // Not even the last number that there is stops anybody.
+    plant(u64::MAX);
+    bench.leave_note(|state| state.next_segment = u64::MAX);
+    bench.append(&mut log, b"cccccccc\n");
+    assert_eq!(std::fs::read(names::segment(&bench.path(), 1)).unwrap(), b"bbbbbbbb\n");
+    assert_eq!(bench.content(), "cccccccc\n");
 }
 
 #[test]
@@ -191,17 +208,4 @@ fn a_line_of_our_own_and_the_last_one() {
     assert_eq!(bench.content(), "one\ngap\n");
     assert_eq!(log.lock().unwrap().last_line().unwrap(), Some(b"gap".to_vec()));
     assert_eq!(bench.rings.ring(0).control.position().records, 1);
-}
-
-#[test]
-fn pure_decision() {
-    let by_age = Rotation { max_bytes: None, max_age: Some(Duration::from_secs(1)) };
-    let by_size = Rotation { max_bytes: Some(100), max_age: None };
-    assert!(!must_rotate(by_size, 0, 1000, 0), "an empty file is never rotated");
-    assert!(!must_rotate(by_size, 60, 40, 0));
-    assert!(must_rotate(by_size, 60, 41, 0));
-    assert!(!must_rotate(by_age, 1, 1, 999_999_999));
-    assert!(must_rotate(by_age, 1, 1, 1_000_000_000));
-    assert!(!must_rotate(by_age, 1, 1, -5));
-    assert!(!must_rotate(NEVER, u64::MAX, 0, i64::MAX));
 }

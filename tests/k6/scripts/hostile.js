@@ -1,10 +1,12 @@
 // Input that no log was made for, each piece between two ordinary ones.
-import { Counter } from 'k6/metrics';
+import { Counter, Gauge, Trend } from 'k6/metrics';
 import { check, group } from 'k6';
 import exec from 'k6/execution';
 import http from 'k6/http';
 
 const between = new Counter('between');
+const numbers = new Gauge('numbers');
+const times = new Trend('times');
 let step = 0;
 
 export const options = { vus: 1, iterations: 1 };
@@ -47,5 +49,25 @@ export default function () {
   http.get(`${__ENV.TARGET}/`, { tags: { repetition: 'many' } });
   ordinary();
   http.get(`${__ENV.TARGET}/`, { tags: { component: '../../etc/x', run_id: '../other', workload: '/' } });
+  ordinary();
+  http.get(`${__ENV.TARGET}/`, { tags: { component: '', workload: '', scenario: '', repetition: '' } });
+  ordinary();
+  const fields = ['timestamp', 'level', 'host', 'logger', 'message', 'event_type', 'package', 'plugin', 'tags', 'phase',
+    'exception', 'stack', 'truncated_bytes', 'waiting_ms', 'duration_ms', 'instance'];
+  http.get(`${__ENV.TARGET}/`, { tags: Object.fromEntries(fields.map((name) => [name, `of ${name}`])) });
+  ordinary();
+  const halves = 'a\ud800b\udc00';
+  http.get(`${__ENV.TARGET}/`, { tags: { halves } });
+  console.log(halves);
+  ordinary();
+  [0, -0, 2 ** 63, -(2 ** 63), 2 ** 64, Number.MAX_VALUE, Number.MIN_VALUE, Infinity, -Infinity, NaN].forEach((value) => {
+    [numbers, times].forEach((metric) => {
+      try {
+        metric.add(value, { of: String(value) });
+      } catch (error) {
+        console.log(`refused by k6: ${error}`);
+      }
+    });
+  });
   ordinary();
 }

@@ -16,7 +16,7 @@ fn what_is_missing_is_the_bases() {
     assert_eq!(context(b"{}", &base).unwrap(), base);
     let json = br#"{"component": "k6", "repetition": 7, "scenario": null, "package": null,
         "plugin": "z", "event_type": "http_req", "logger": "",
-        "tags": {"a": 1, "b": {"c": [1, "x"]}, "d": null, "e": 1.5, "f": true, "phase": "setup"}}"#;
+        "tags": {"a": 1, "b": {"c": [1, "x"]}, "d": null, "e": 1.5, "f": true, "phase": 2, "truncated_bytes": 0}}"#;
     let made = context(json, &base).unwrap();
     assert_eq!((made.component.as_str(), made.host.as_str()), ("k6", "node-1"));
     assert_eq!((made.repetition, made.event_type.as_str()), (7, "http_req"));
@@ -24,7 +24,7 @@ fn what_is_missing_is_the_bases() {
     assert_eq!(made.logger, "");
     assert_eq!(
         Value::Object(made.tags),
-        json!({"phase": "setup", "a": 1, "b": "{\"c\":[1,\"x\"]}", "d": null, "e": 1.5, "f": true})
+        json!({"phase": 2, "a": 1, "b": "{\"c\":[1,\"x\"]}", "d": null, "e": 1.5, "f": true, "truncated_bytes": 0})
     );
 }
 
@@ -60,11 +60,6 @@ fn what_breaks_the_schema_is_rejected() {
         ),
         (r#"{"level": "INFO"}"#, "level: unknown field of a context"),
         (r#"{"tags": []}"#, "tags: expected an object, found a list"),
-        (r#"{"tags": {"phase": 1}}"#, "tags: phase: expected text, found a number"),
-        (
-            r#"{"tags": {"truncated_bytes": 0}}"#,
-            "tags: truncated_bytes: expected a whole number from 1, found 0",
-        ),
         ("[]", "the context must be one JSON object"),
         (
             r#"{"host": 1, "repetition": 0}"#,
