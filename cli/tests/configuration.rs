@@ -88,7 +88,7 @@ fn check_names_every_mistake() {
 
 #[test]
 fn check_says_what_has_no_effect_yet() {
-    let lb = Lb::new().env("LB_LOKI_ENABLED", "true").env("LB_RUN_ID", "r").env("LB_HOST", "h");
+    let lb = Lb::new().env("LB_GRAFANA_ENABLED", "true").env("LB_RUN_ID", "r").env("LB_HOST", "h");
     let ran = lb.run("config check");
     assert_eq!(ran.code, 0);
     assert_eq!(
@@ -98,7 +98,7 @@ fn check_says_what_has_no_effect_yet() {
     );
     assert_eq!(
         ran.stderr,
-        "warning: without effect in this version: loki.enabled (LB_LOKI_ENABLED)\n"
+        "warning: without effect in this version: grafana.enabled (LB_GRAFANA_ENABLED)\n"
     );
     lb.file("home/.config/lb/config.toml", "");
     let ran = lb.run("config check");
