@@ -274,8 +274,11 @@ fn a_file_that_is_rotated_in_a_lap_is_still_looked_up() {
     let mut all = vec![scene.text()];
     scene.rotate(1);
     scene.lines(5);
-    // Both are sent as one, whose answer nobody gets.
-    scene.batch_lines = 10;
+    all.push(scene.text());
+    scene.rotate(2);
+    scene.lines(5);
+    // All are sent as one, whose answer nobody gets.
+    scene.batch_lines = 15;
     scene.kill();
     scene.world(|world| world.acts.extend([Act::Lose(4)]));
     while scene.world(|world| world.pushes.is_empty()) {
@@ -283,13 +286,14 @@ fn a_file_that_is_rotated_in_a_lap_is_still_looked_up() {
     }
     scene.batch_lines = 5;
     scene.kill();
-    while scene.world(|world| world.look_ups == 0) {
+    // The second file is open now, and the third not yet.
+    while scene.world(|world| world.look_ups < 2) {
         scene.steps(1);
     }
     all.push(scene.text());
-    scene.rotate(2);
+    scene.rotate(3);
     let done = scene.run();
-    assert_eq!((done.acknowledged, scene.world(|world| world.pushes.clone())), (10, vec![10]));
+    assert_eq!((done.acknowledged, scene.world(|world| world.pushes.clone())), (15, vec![15]));
     scene.check_all(&all, 0);
 }
 
