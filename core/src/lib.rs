@@ -11,6 +11,7 @@ mod contexts;
 mod core;
 mod encode;
 pub mod error;
+mod failpoint;
 mod file;
 pub mod frame;
 #[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
@@ -21,6 +22,7 @@ mod gather;
 mod intake;
 pub mod living;
 pub mod logger;
+mod mover;
 pub mod names;
 mod notice;
 mod own_record;

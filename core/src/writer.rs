@@ -243,16 +243,15 @@ impl Run {
     fn write_block(&mut self) -> Result<bool> {
         let Writer { rings, signals, log, converter, .. } = &mut self.writer;
         let limit = log.block_limit(BLOCK_BYTES);
-        let gathered =
-            self.gatherer.gather(rings.file(), limit, |stamp| converter.to_ns(stamp), false);
-        signals.damaged.fetch_add(gathered.damaged, Ordering::Relaxed);
-        signals.damaged_here.fetch_add(gathered.damaged, Ordering::Relaxed);
+        self.gatherer.gather(rings.file(), limit, |stamp| converter.to_ns(stamp), false);
         let block = self.gatherer.block();
         if block.is_empty() {
             return Ok(false);
         }
         let mut locked = log.lock()?;
         let (_, error) = locked.append(Some(rings.file()), block);
+        signals.damaged.fetch_add(block.damaged(), Ordering::Relaxed);
+        signals.damaged_here.fetch_add(block.damaged(), Ordering::Relaxed);
         signals.file_bytes.store(locked.committed(), Ordering::Relaxed);
         drop(locked);
         signals.rotations.store(log.rotations(), Ordering::Relaxed);

@@ -26,6 +26,7 @@ use super::unsynced::Unsynced;
 use crate::clock::realtime_ns;
 pub(crate) use crate::config::Rotation;
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::names;
 use crate::ring::{FileId, RingFile};
 
@@ -165,6 +166,11 @@ impl Locked<'_> {
         self.state.write(self.held.file())
     }
 
+    /// As a process leaves the lock file that dies while it writes it.
+    fn save_half(&self) {
+        let _ = self.state.write_half(self.held.file());
+    }
+
     /// Step 1. Also run behind a failed append of our own.
     fn settle(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
         if self.state.boot_id != boot_id {
@@ -182,15 +188,21 @@ impl Locked<'_> {
             self.state.committed = note.start + note.len;
             self.state.log = note.log;
             self.appended();
+            failpoint::at(Point::SettleBeforeRings);
             self.finish_rings(note.ring_id);
+            failpoint::at(Point::SettleRings);
         } else if let Some((file, id)) = self.log.open.as_ref().filter(|_| present) {
             let keep = if note.ring_id == 0 { whole_lines(file, note.start)? } else { note.start };
+            failpoint::at(Point::SettleBeforeCut);
             file.set_len(keep.min(size))?;
+            failpoint::at(Point::SettleCut);
             self.state.committed = keep.min(size);
             self.state.log = *id;
         }
         self.state.note = None;
-        self.save()
+        self.save()?;
+        failpoint::at(Point::Settled);
+        Ok(())
     }
 
     /// Another boot voids note and length: who knows what the disk kept of them.
@@ -213,7 +225,11 @@ impl Locked<'_> {
             Ok(rings) => rings.finish(self.state.number),
             // Without a note nobody will ever read those rings again.
             Err(_) if !names::rings_note(&self.log.path, ring_id).exists() => {}
-            Err(_) => self.state.unreached.push((self.state.number, ring_id)),
+            Err(_) => {
+                let log = &self.log.path;
+                self.state.unreached.retain(|&(_, id)| names::rings_note(log, id).exists());
+                self.state.unreached.push((self.state.number, ring_id));
+            }
         }
     }
 
@@ -224,7 +240,9 @@ impl Locked<'_> {
         if there != open {
             // Whoever rotates the log says so in the lock file. Where that knows nothing else, or
             // is new itself, somebody took the file away.
-            if open.is_some_and(|open| [open, (0, 0)].contains(&self.state.log)) {
+            if let Some(open) = open.filter(|open| [*open, (0, 0)].contains(&self.state.log))
+                && !self.is_last_segment(open)?
+            {
                 self.log.replaced += 1;
             }
             self.log.open = None;
@@ -237,12 +255,19 @@ impl Locked<'_> {
         Ok(self.log.open.as_ref().map(|(_, id)| *id))
     }
 
+    /// Whether a file is the newest segment: who renamed it died before saying so.
+    fn is_last_segment(&self, file: FileId) -> io::Result<bool> {
+        let last = self.state.next_segment.saturating_sub(1);
+        Ok(id_at(&names::segment(&self.log.path, last))? == Some(file))
+    }
+
     /// Makes the open file the current one, cut to its last whole line.
     fn adopt(&mut self, id: FileId) -> io::Result<()> {
         if let Some((file, _)) = &self.log.open {
             let whole = whole_lines(file, 0)?;
             if whole < file.metadata()?.len() {
                 file.set_len(whole)?;
+                failpoint::at(Point::LogCut);
             }
             self.state.committed = whole;
         }
@@ -271,6 +296,7 @@ impl Locked<'_> {
         if self.state.log != id || self.state.committed != size {
             self.adopt(id)?;
             self.save()?;
+            failpoint::at(Point::LogAdopted);
         }
         Ok(())
     }
@@ -279,6 +305,7 @@ impl Locked<'_> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
         let id = id_of(&file)?;
         self.log.open = Some((Arc::new(file), id));
+        failpoint::at(Point::LogMade);
         Ok(id)
     }
 
@@ -293,7 +320,10 @@ impl Locked<'_> {
         let path = self.log.path.clone();
         match self.try_append(rings, block) {
             Ok(done) => done,
-            Err(error) => (0, Some(Error::io(&path, "appending to the log", error))),
+            Err(error) => {
+                block.keep(0);
+                (0, Some(Error::io(&path, "appending to the log", error)))
+            }
         }
     }
 
@@ -333,6 +363,7 @@ impl Locked<'_> {
         if let Some(rings) = rings {
             rings.prepare(self.state.number, block.end());
         }
+        failpoint::at(Point::Prepared);
         let outlives_us = rings.filter(|rings| rings.file_id().is_some());
         self.state.note = Some(AppendNote {
             ring_id: outlives_us.map_or(0, RingFile::id),
@@ -340,7 +371,10 @@ impl Locked<'_> {
             start: self.state.committed,
             len: block.lines().len() as u64,
         });
-        self.save()
+        failpoint::after(Point::NoteTorn, || self.save_half());
+        self.save()?;
+        failpoint::at(Point::Noted);
+        Ok(())
     }
 
     /// Step 5.
@@ -353,8 +387,12 @@ impl Locked<'_> {
         if let Some(rings) = rings {
             rings.finish(self.state.number);
         }
+        failpoint::at(Point::Finished);
         self.state.note = None;
-        self.save()
+        failpoint::after(Point::CommitTorn, || self.save_half());
+        self.save()?;
+        failpoint::at(Point::Committed);
+        Ok(())
     }
 
     /// The file has grown to its committed length.
@@ -376,6 +414,7 @@ impl Locked<'_> {
         if let Some((file, _)) = &self.log.open {
             file.set_len(self.state.committed + len)?;
         }
+        failpoint::at(Point::ShortCut);
         // The note with the old number still asks for the whole block: dying here cuts to its start.
         self.note(rings, block)?;
         self.commit(rings, len)?;
@@ -415,6 +454,7 @@ impl Locked<'_> {
 
 /// Writes until everything is written or nothing more can be; says how much it was.
 fn write_out(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+    failpoint::after(Point::WrittenHalf, || drop(file.write(&bytes[..bytes.len() / 2])));
     let mut written = 0;
     while written < bytes.len() {
         match file.write(&bytes[written..]) {
@@ -424,6 +464,7 @@ fn write_out(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
             Err(error) => return (written, Some(error)),
         }
     }
+    failpoint::at(Point::Written);
     (written, None)
 }
 

@@ -10,10 +10,15 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::lock::{id_of, try_lock};
+use super::lock::{id_at, id_of, try_lock};
+use super::rotation::folder_of;
+use crate::failpoint::{self, Point};
 use crate::names;
 use crate::ring::{FileId, RingFile};
 use crate::sys::NotInherited;
+
+/// How the names of ring files beside their log end.
+const RING_DATA: &str = ".ringdata";
 
 /// Where ring files live. The file's name follows from the note's id: a note cannot lead
 /// anybody to a path of its choosing.
@@ -31,7 +36,7 @@ impl RingPlace {
     pub(crate) fn folder(self, log: &Path) -> &Path {
         match self {
             Self::Shm => Path::new("/dev/shm"),
-            Self::Log => log.parent().unwrap_or(Path::new(".")),
+            Self::Log => folder_of(log),
         }
     }
 
@@ -39,7 +44,7 @@ impl RingPlace {
     pub(crate) fn path(self, log: &Path, id: u64) -> PathBuf {
         match self {
             Self::Shm => self.folder(log).join(format!("lb-log-{id:016x}.rings")),
-            Self::Log => names::side_file(log, &format!("{id:016x}.ringdata")),
+            Self::Log => names::side_file(log, &format!("{id:016x}{RING_DATA}")),
         }
     }
 }
@@ -99,6 +104,7 @@ impl OwnNote {
         text.push(b'\n');
         let path = names::rings_note(log, rings.id());
         let file = write_locked(log, rings.id(), &path, &text)?;
+        failpoint::at(Point::NoteMade);
         Ok(Self { place, path, not_inherited: NotInherited::new(&file), file, text })
     }
 
@@ -118,11 +124,23 @@ impl OwnNote {
     /// Leads to the same rings from beside another log: this note goes, and its rings with it
     /// where they lie beside their log.
     pub(crate) fn move_to(&mut self, from: &Path, to: &Path, rings: &RingFile) -> io::Result<()> {
-        if self.place == RingPlace::Log {
-            std::fs::rename(self.place.path(from, rings.id()), self.place.path(to, rings.id()))?;
+        let (old, new) = (self.place.path(from, rings.id()), self.place.path(to, rings.id()));
+        // Both names, so that at no moment a note leads nowhere.
+        if old != new {
+            std::fs::hard_link(&old, &new)?;
         }
-        let moved = Self::make(to, rings, self.place)?;
+        failpoint::at(Point::ApartRings);
+        let moved = Self::make(to, rings, self.place).inspect_err(|_| {
+            if old != new {
+                let _ = std::fs::remove_file(&new);
+            }
+        })?;
+        failpoint::at(Point::ApartNoted);
         self.remove();
+        failpoint::at(Point::ApartNoteRemoved);
+        if old != new {
+            let _ = std::fs::remove_file(&old);
+        }
         *self = moved;
         Ok(())
     }
@@ -135,28 +153,66 @@ impl OwnNote {
     /// would be a gap.
     pub(crate) fn remove_with_rings(&self, log: &Path, rings: &RingFile) {
         self.remove();
+        failpoint::at(Point::NoteClosed);
         rings.remove_at(&self.place.path(log, rings.id()));
     }
 }
 
+/// Writes a note under a temporary name, locks it, and gives it its name.
 fn write_locked(log: &Path, id: u64, path: &Path, text: &[u8]) -> io::Result<File> {
-    let temporary = names::side_file(log, &format!("{id:016x}.rings.tmp"));
-    let _ = std::fs::remove_file(&temporary);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&temporary)?;
-    let made = try_lock(&file)
-        .and_then(|_| file.write_all(text))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(error) = made {
+    let temporary = names::side_file(log, &format!("{id:016x}{TEMPORARY}"));
+    loop {
         let _ = std::fs::remove_file(&temporary);
-        return Err(error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&temporary)?;
+        // Whoever clears away what the dead left may take it for theirs before it is locked.
+        if !try_lock(&file)? || id_at(&temporary)? != Some(id_of(&file)?) {
+            continue;
+        }
+        let made = file.write_all(text).and_then(|()| {
+            failpoint::at(Point::NoteTemporary);
+            std::fs::rename(&temporary, path)
+        });
+        match made {
+            Ok(()) => return Ok(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let _ = std::fs::remove_file(&temporary);
+                return Err(error);
+            }
+        }
     }
-    Ok(file)
+}
+
+/// How the temporary names of notes end.
+const TEMPORARY: &str = ".rings.tmp";
+
+/// A file beside a log that belongs to a ring file's note, by its name.
+pub(crate) enum Beside {
+    /// The ring file of this id.
+    Rings(u64),
+    /// A note that is being made, or that was left so.
+    Temporary,
+}
+
+impl Beside {
+    /// What a name beside a log means; `None` for all others.
+    pub(crate) fn of_name(log: &Path, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix('.')?.strip_prefix(names::stem(log)?)?.strip_prefix('.')?;
+        let (digits, kind) = rest.split_at_checked(16)?;
+        let id = u64::from_str_radix(digits, 16).ok()?;
+        match kind {
+            _ if format!("{id:016x}") != digits => None,
+            RING_DATA => Some(Self::Rings(id)),
+            TEMPORARY => Some(Self::Temporary),
+            _ => None,
+        }
+    }
 }
 
 /// What stands behind the note of another process.
@@ -174,17 +230,22 @@ pub(crate) enum Seen {
 /// The note of a dead process, locked by us.
 pub(crate) struct ForeignNote {
     path: PathBuf,
+    /// A ring file that its boot has left: what the disk kept of it proves nothing.
+    outlived: Option<PathBuf>,
     _not_inherited: NotInherited,
     file: File,
 }
 
 impl ForeignNote {
     fn new(path: PathBuf, file: File) -> Self {
-        Self { path, _not_inherited: NotInherited::new(&file), file }
+        Self { path, outlived: None, _not_inherited: NotInherited::new(&file), file }
     }
 
     /// Removes the note, if its name still leads to it.
     pub(crate) fn remove(&self) {
+        if let Some(rings) = &self.outlived {
+            let _ = std::fs::remove_file(rings);
+        }
         let ours = id_of(&self.file).ok();
         let there = std::fs::symlink_metadata(&self.path)
             .ok()
@@ -219,7 +280,8 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
         return Ok(Seen::Gone { note, why: "its note is damaged".into() });
     };
     if said.boot_id != hex(boot) {
-        let note = ForeignNote::new(path, file);
+        let mut note = ForeignNote::new(path, file);
+        note.outlived = Some(said.ring_dir.path(log, id));
         return Ok(Seen::Gone { note, why: "the machine was restarted".into() });
     }
     let ring_path = said.ring_dir.path(log, id);

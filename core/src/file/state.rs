@@ -78,6 +78,11 @@ impl State {
         file.write_all_at(&self.encode(), 0)
     }
 
+    /// For tests of what such a file does.
+    pub(crate) fn write_half(&self, file: &File) -> io::Result<()> {
+        file.write_all_at(&self.encode()[..BYTES / 2], 0)
+    }
+
     fn encode(&self) -> [u8; BYTES] {
         let note = self.note.unwrap_or(AppendNote { ring_id: 0, log: (0, 0), start: 0, len: 0 });
         let numbers = [

@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE};
+use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE, mounts};
 use super::mapping::Mapping;
 use super::queue::{Control, Position, Ring};
 use crate::clock::{Calibration, Clock};
 use crate::config::Rotation;
+use crate::failpoint::{self, Point};
 use crate::sys::NotInherited;
 
 /// Names a file: device and inode.
@@ -107,6 +108,7 @@ impl RingFile {
     ) -> io::Result<Self> {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.set_len(layout.total() as u64)?;
+        failpoint::at(Point::RingFileEmpty);
         allocate(&file, 0, layout.ring(1))?;
         let header = Header::new(layout, birth, checked);
         file.write_all_at(&header.encode(birth.log_path)?, 0)?;
@@ -151,6 +153,17 @@ impl RingFile {
     /// The log that its owner writes to, as its owner wrote it down; empty in plain memory.
     pub(crate) fn log_path(&self) -> &Path {
         self.backing.as_ref().map_or(Path::new(""), |backing| &backing.log_path)
+    }
+
+    /// Where it was opened; empty in plain memory.
+    pub(crate) fn path(&self) -> &Path {
+        self.backing.as_ref().map_or(Path::new(""), |backing| &backing.path)
+    }
+
+    /// Whether its owner saw the mounts that this process sees, so that its log's path means the
+    /// same.
+    pub(crate) fn made_among_these_mounts(&self) -> bool {
+        self.header.mounts == mounts()
     }
 
     pub(crate) fn boot_id(&self) -> [u8; 16] {
@@ -228,12 +241,16 @@ impl RingFile {
     pub(crate) fn prepare(&self, number: u64, positions: &[(usize, Position)]) {
         for &(index, position) in positions {
             self.ring(index).control.prepare(number, position);
+            failpoint::at(Point::PreparedOne);
         }
     }
 
     /// Makes true what was noted under `number`.
     pub(crate) fn finish(&self, number: u64) {
-        self.used().for_each(|ring| ring.control.finish(number));
+        for ring in self.used() {
+            ring.control.finish(number);
+            failpoint::at(Point::FinishedOne);
+        }
     }
 
     pub(crate) fn count(&self, counter: Counter, by: u64) {
