@@ -68,7 +68,8 @@ test: | toolchain ## all tests; runs every suite even when one fails
 
 # What the suites need, made at the same time.
 .PHONY: test-products check-products
-test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests
+test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests \
+	$(STAMPS)/failpoints
 	@:
 check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BUILD)/bin/staticcheck
 	@:
@@ -150,6 +151,17 @@ $(STAMPS)/lb: $(CLI_SOURCES) $(STAMPS)/commit-$(COMMIT) | toolchain
 
 $(BUILD)/lb: $(STAMPS)/lb
 	@:
+
+# --- both again, for tests that kill them where they ask for it ---
+
+# In a folder of its own: what is built with the feature never becomes a product.
+FAILPOINTS := $(BUILD)/failpoints
+
+$(STAMPS)/failpoints: $(FFI_SOURCES) $(CLI_SOURCES) | toolchain
+	@$(begin)
+	$(CARGO) build --locked --package lb-log-ffi --package lb-cli --features lb-log-ffi/failpoints,lb-cli/failpoints \
+		--target-dir $(FAILPOINTS) --config profile.dev.debug=false
+	@$(stamp)
 
 # --- the Rust peers of `make bench` ---
 

@@ -51,7 +51,7 @@ suite_go() {
 count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
-  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv build/.stamps/failpoints
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache")
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }

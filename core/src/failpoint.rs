@@ -82,10 +82,8 @@ points! {
     NoteClosed = "note-closed",
     /// Rings that move to a log apart are beside both logs.
     ApartRings = "apart-rings",
-    /// Both have a note.
+    /// The note is beside the second.
     ApartNoted = "apart-noted",
-    /// The first note is gone.
-    ApartNoteRemoved = "apart-note-removed",
     /// Recovery has locked a dead one's note and rings.
     RecoveryLocked = "recovery-locked",
     /// It has a block of their records.

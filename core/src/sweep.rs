@@ -84,10 +84,12 @@ fn orphan(path: &Path, id: u64, log: Option<&Path>) -> Option<RingFile> {
         }
         return None;
     };
-    let note = names::rings_note(log.unwrap_or(rings.log_path()), id);
     // Where there is a note its log's own recovery does it, with everything that belongs to it.
     // Asked before the lock, too, which that recovery wants to have.
-    let noted = || note.symlink_metadata().is_ok();
+    let noted = || match log {
+        Some(log) => has_note(log, id),
+        None => has_note(rings.log_path(), id) || went_apart(rings.log_path(), id),
+    };
     if rings.id() != id || noted() || !rings.lock().is_ok_and(|locked| locked) || noted() {
         return None;
     }
@@ -97,6 +99,19 @@ fn orphan(path: &Path, id: u64, log: Option<&Path>) -> Option<RingFile> {
         return None;
     }
     Some(rings)
+}
+
+fn has_note(log: &Path, id: u64) -> bool {
+    names::rings_note(log, id).symlink_metadata().is_ok()
+}
+
+/// Whether a ring file's note lies beside another log of the folder: its process went on in a log
+/// apart.
+fn went_apart(log: &Path, id: u64) -> bool {
+    let beside = std::fs::read_dir(RingPlace::Log.folder(log)).into_iter().flatten().flatten();
+    beside
+        .filter_map(|entry| names::parse_rings_note(entry.file_name().to_str()?).map(|(_, id)| id))
+        .any(|noted| noted == id)
 }
 
 /// Moves what a dead process's rings hold into its log, and removes them.

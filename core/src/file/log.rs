@@ -139,7 +139,7 @@ impl LogFile {
             ),
         })?;
         self.refused = None;
-        let state = State::read(held.file(), self.boot_id)
+        let state = State::read(held.file())
             .map_err(|error| Error::io(&lock_path, "reading the lock file", error))?;
         let mut locked = Locked { held, state, log: &mut self.log };
         locked
@@ -205,7 +205,8 @@ impl Locked<'_> {
         Ok(())
     }
 
-    /// Another boot voids note and length: who knows what the disk kept of them.
+    /// Another boot voids note and length: who knows what the disk kept of them. A lock file that
+    /// is new or damaged is one of no boot.
     fn forget_other_boot(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
         self.state.boot_id = boot_id;
         self.state.note = None;

@@ -52,7 +52,7 @@ impl Bench {
 
     fn state(&self) -> State {
         let lock = File::open(names::lock_file(&self.path())).unwrap();
-        State::read(&lock, [0; 16]).unwrap()
+        State::read(&lock).unwrap()
     }
 
     fn leave_note(&self, change: impl FnOnce(&mut State)) {

@@ -121,27 +121,28 @@ impl OwnNote {
         Ok(())
     }
 
-    /// Leads to the same rings from beside another log: this note goes, and its rings with it
-    /// where they lie beside their log.
+    /// Leads to the same rings from beside another log of the folder, which rings that lie beside
+    /// their log follow. At no moment are there two notes or none: append numbers of two lock
+    /// files would mix, or the rings would seem gone.
     pub(crate) fn move_to(&mut self, from: &Path, to: &Path, rings: &RingFile) -> io::Result<()> {
         let (old, new) = (self.place.path(from, rings.id()), self.place.path(to, rings.id()));
-        // Both names, so that at no moment a note leads nowhere.
         if old != new {
             std::fs::hard_link(&old, &new)?;
         }
         failpoint::at(Point::ApartRings);
-        let moved = Self::make(to, rings, self.place).inspect_err(|_| {
-            if old != new {
-                let _ = std::fs::remove_file(&new);
-            }
-        })?;
+        let path = names::rings_note(to, rings.id());
+        self.renew(from, rings.id())
+            .and_then(|()| std::fs::rename(&self.path, &path))
+            .inspect_err(|_| {
+                if old != new {
+                    let _ = std::fs::remove_file(&new);
+                }
+            })?;
+        self.path = path;
         failpoint::at(Point::ApartNoted);
-        self.remove();
-        failpoint::at(Point::ApartNoteRemoved);
         if old != new {
             let _ = std::fs::remove_file(&old);
         }
-        *self = moved;
         Ok(())
     }
 

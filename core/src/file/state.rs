@@ -48,11 +48,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Of a log that nothing is known about. Numbers begin at the time of day, so that they are
-    /// above whatever a lost lock file had given out.
-    fn fresh(boot_id: [u8; 16]) -> Self {
+    /// Of a log that nothing is known about, as if it were of another boot. Numbers begin at the
+    /// time of day, so that they are above whatever a lost lock file had given out.
+    fn fresh() -> Self {
         Self {
-            boot_id,
+            boot_id: [0; 16],
             log: (0, 0),
             committed: 0,
             started_ns: 0,
@@ -64,14 +64,14 @@ impl State {
     }
 
     /// Reads the lock file; a new or damaged one says nothing.
-    pub(crate) fn read(file: &File, boot_id: [u8; 16]) -> io::Result<Self> {
+    pub(crate) fn read(file: &File) -> io::Result<Self> {
         let mut bytes = [0; BYTES];
         match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(error) => return Err(error),
         }
-        Ok(Self::decode(&bytes).unwrap_or_else(|| Self::fresh(boot_id)))
+        Ok(Self::decode(&bytes).unwrap_or_else(Self::fresh))
     }
 
     pub(crate) fn write(&self, file: &File) -> io::Result<()> {
