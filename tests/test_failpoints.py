@@ -7,7 +7,6 @@ was killed before. Then 1, 2 and 8 others recover at once, and again with one of
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
 import re
 import signal
@@ -22,7 +21,7 @@ import pytest
 from support.campaign import Campaign, build_program, run
 from support.paths import FAILPOINT_LB, FAILPOINT_LIBRARY, ROOT
 from support.process import clean_environment, wait_until
-from support.sidefiles import judge_side_files, lock_path, ring_files
+from support.sidefiles import judge_side_files, ring_files
 
 ROTATING = {"jsonl": {"log_rotate_bytes": 65536}}
 LOG = "log"
@@ -113,7 +112,9 @@ def test_died_at(case: Case, program: Path, folder: Path) -> None:
         try:
             Trial(case, program, folder / f"{crowd}-{killed}", place).run(crowd, death)
         except AssertionError as error:
-            raise AssertionError(f"{case}, rings in {place}, {crowd} recoverers, one dies at {death}: {error}") from error
+            raise AssertionError(
+                f"{case}, rings in {place}, {crowd} recoverers, one dies at {death}: {error}"
+            ) from error
 
     with ThreadPoolExecutor(len(variations)) as pool:
         list(pool.map(judged, range(len(variations))))
@@ -121,7 +122,15 @@ def test_died_at(case: Case, program: Path, folder: Path) -> None:
 
 def test_a_living_sibling_goes_on(program: Path, folder: Path) -> None:
     """It finishes what the dead one left, has its records within about a second, and sees no gap where there is none."""
-    points = ("prepared@5", "written-half@5", "written@5", "finished-one@13", "segment-raised", "segment-renamed", "log-made@2")
+    points = (
+        "prepared@5",
+        "written-half@5",
+        "written@5",
+        "finished-one@13",
+        "segment-raised",
+        "segment-renamed",
+        "log-made@2",
+    )
 
     def judged(point: str) -> None:
         own = folder / point
@@ -182,8 +191,7 @@ class Trial:
         page = campaign.page(session)
         while not (page.exists() and any(page.read_bytes())):
             time.sleep(0.005)
-        with lock_path(campaign.log).open("rb") as held:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with campaign.locked():
             campaign.died(session, process)
 
     def lose(self) -> None:

@@ -1,14 +1,16 @@
-"""Sessions of the program in crash/ on one log, what they had accepted when they died, and the judgement on the file."""
+"""Sessions of the program in crash/ on one log, what they had accepted when they died, and the judgement on it."""
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import struct
 import subprocess
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from support import cc
 from support.paths import LB, STATIC_LIBRARY, TESTS
 from support.process import clean_environment
 from support.records import Record, parse_bytes_fast
+from support.sidefiles import lock_path
 
 THREADS = 4
 IDENTITY = {"run_id": "crash-1", "component": "generator", "host": "node-1"}
@@ -37,6 +40,8 @@ class Campaign:
         self.config = json.dumps({**IDENTITY, "output_dir": str(self.output), **settings})
         self.sessions = 0
         self.accepted: Accepted = {}
+        # What stands before the command of a session.
+        self.prefix: Sequence[str] = ()
         # The gap records of the last check.
         self.gaps: list[Record] = []
 
@@ -48,7 +53,7 @@ class Campaign:
     ) -> tuple[int, subprocess.Popen[bytes]]:
         """A new session, running."""
         self.sessions += 1
-        command = [str(self.program), self.config, str(self.sessions), str(self.page(self.sessions))]
+        command = [*self.prefix, str(self.program), self.config, str(self.sessions), str(self.page(self.sessions))]
         command += [str(number) for number in (burst, pause_us, *more)]
         process = subprocess.Popen(command, env=clean_environment(environment), stderr=subprocess.PIPE)
         return self.sessions, process
@@ -67,11 +72,28 @@ class Campaign:
             process.communicate()
             raise AssertionError(f"nothing killed the program within {seconds} s") from None
         assert process.returncode == -signal.SIGKILL, f"it ended by itself, {process.returncode}: {said.decode()}"
+        self.accept(session)
+
+    def accept(self, session: int) -> None:
+        """Read what was accepted of a session's threads until now."""
         page = self.page(session)
         content = page.read_bytes() if page.exists() else b""
         words = struct.unpack(f"<{len(content) // 8}Q", content)
         for thread in range(THREADS):
             self.accepted[session, thread] = words[thread * 8] if words else 0
+
+    def in_file(self, session: int, thread: int) -> bool:
+        """Whether the last accepted record of a thread is in the log, by its own text."""
+        number = self.accepted[session, thread]
+        text = f'"message":"{session} {thread} {number} '.encode()
+        return number == 0 or any(text in path.read_bytes() for path in self.files())
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """The log's lock is held: what is logged stays in the rings."""
+        with lock_path(self.log).open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
 
     def killed_session(self, burst: int, pause_us: int, seconds: float) -> None:
         """One session that is killed after so many seconds."""

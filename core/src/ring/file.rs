@@ -113,8 +113,8 @@ impl RingFile {
         let header = Header::new(layout, birth, checked);
         file.write_all_at(&header.encode(birth.log_path)?, 0)?;
         let metadata = file.metadata()?;
-        let map = Mapping::of_file(&file, layout.total())?;
         let file_id = (metadata.dev(), metadata.ino());
+        let map = map(path, file_id, layout.total())?;
         let log_path = birth.log_path.to_path_buf();
         let backing = Some(Backing::new(file, log_path, path, file_id));
         let this = Self { map, header, backing };
@@ -134,8 +134,8 @@ impl RingFile {
             let what = "a ring file that is shorter than it says";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let map = Mapping::of_file(&file, total)?;
         let file_id = (metadata.dev(), metadata.ino());
+        let map = map(path, file_id, total)?;
         let log_path = Header::log_path(&page);
         let backing = Some(Backing::new(file, log_path, path, file_id));
         Ok(Self { map, header, backing })
@@ -363,6 +363,21 @@ impl RingFile {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Maps a ring file by an open file of its own: a mapping holds what it was made from, and a
+/// forked child that inherits it must not keep its parent's lock.
+fn map(path: &Path, file_id: FileId, len: usize) -> io::Result<Mapping> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if (metadata.dev(), metadata.ino()) != file_id {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its place"));
+    }
+    Mapping::of_file(&file, len)
 }
 
 /// Takes real blocks for a range of the file: a write to a mapped page without one would be a
