@@ -121,16 +121,9 @@ def test_died_at(case: Case, program: Path, folder: Path) -> None:
 
 
 def test_a_living_sibling_goes_on(program: Path, folder: Path) -> None:
-    """It finishes what the dead one left, has its records within about a second, and sees no gap where there is none."""
-    points = (
-        "prepared@5",
-        "written-half@5",
-        "written@5",
-        "finished-one@13",
-        "segment-raised",
-        "segment-renamed",
-        "log-made@2",
-    )
+    """It finishes what the dead one left, moves its records within about a second, and sees no gap where none is."""
+    appending = ("prepared@5", "written-half@5", "written@5", "finished-one@13")
+    points = (*appending, "segment-raised", "segment-renamed", "log-made@2")
 
     def judged(point: str) -> None:
         own = folder / point
