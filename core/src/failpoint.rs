@@ -144,11 +144,9 @@ fn asked() -> Option<(Point, u64)> {
     let text = std::env::var("FAILPOINT").ok()?;
     let (name, pass) = text.split_once('@').unwrap_or((&text, "1"));
     let point = Point::ALL.iter().find(|point| point.name() == name);
-    match (point, pass.parse()) {
-        (Some(point), Ok(pass)) => Some((*point, pass)),
-        _ => {
-            crate::notice::say(&format!("FAILPOINT={text}: no such point"));
-            std::process::abort()
-        }
-    }
+    let Some((point, pass)) = point.zip(pass.parse().ok()) else {
+        crate::notice::say(&format!("FAILPOINT={text}: no such point"));
+        std::process::abort()
+    };
+    Some((*point, pass))
 }

@@ -29,6 +29,7 @@ struct Skip {
     ring: usize,
     head: u64,
     records: u64,
+    damaged: u64,
 }
 
 impl Block {
@@ -58,9 +59,9 @@ impl Block {
         }
     }
 
-    /// Moves a ring's end without a line: `records` up to there were damaged.
-    pub(crate) fn skip(&mut self, ring: usize, head: u64, records: u64) {
-        let skip = Skip { behind: self.marks.len(), ring, head, records };
+    /// Moves a ring's end by `records` without a line; `damaged` of them can have been there.
+    pub(crate) fn skip(&mut self, ring: usize, head: u64, records: u64, damaged: u64) {
+        let skip = Skip { behind: self.marks.len(), ring, head, records, damaged };
         pass_over(&mut self.end, &skip);
         self.skips.push(skip);
     }
@@ -76,7 +77,7 @@ impl Block {
 
     /// Number of records that were passed over because they were damaged.
     pub(crate) fn damaged(&self) -> u64 {
-        self.skips.iter().map(|skip| skip.records).sum()
+        self.skips.iter().map(|skip| skip.damaged).sum()
     }
 
     /// True when it neither holds a line nor moves a ring.
@@ -145,20 +146,20 @@ mod tests {
         let mut block = Block::default();
         let fill = |block: &mut Block| {
             block.begin([(4, at(100, 10, 0)), (9, at(0, 0, 0))].into_iter());
-            block.skip(0, 108, 1);
+            block.skip(0, 108, 1, 1);
             block.lines_mut().extend_from_slice(b"0123456789");
             block.mark(0, 140, 1);
-            block.skip(1, 800, 3);
-            block.skip(0, 148, 1);
+            block.skip(1, 800, 3, 2);
+            block.skip(0, 148, 1, 1);
             block.lines_mut().extend_from_slice(b"0123456789");
             block.mark(0, 180, 3);
-            block.skip(0, 188, 1);
+            block.skip(0, 188, 1, 1);
         };
         fill(&mut block);
-        assert_eq!((block.count(), block.damaged()), (2, 6));
+        assert_eq!((block.count(), block.damaged()), (2, 5));
         assert_eq!(block.end(), [(4, at(188, 15, 3)), (9, at(800, 3, 0))]);
         block.keep(20);
-        assert_eq!((block.count(), block.damaged()), (2, 5));
+        assert_eq!((block.count(), block.damaged()), (2, 4));
         assert_eq!(block.end(), [(4, at(180, 14, 3)), (9, at(800, 3, 0))]);
         fill(&mut block);
         block.keep(19);
