@@ -196,7 +196,7 @@ impl<'m, F: Fn(u64) -> i64> Work<'_, 'm, F> {
     ) -> bool {
         let Gatherer { encoder, contexts, block, .. } = &mut *self.gatherer;
         let Some(context) = contexts.of(frame) else {
-            block.skip(cursor.place, behind, 1, 1);
+            block.skip(cursor.place, behind, 1);
             return true;
         };
         let source = Source {
@@ -264,10 +264,9 @@ impl<'m, F: Fn(u64) -> i64> Work<'_, 'm, F> {
         let (_, published) = cursor.ring.control.records();
         let block = &mut self.gatherer.block;
         let taken = block.end().get(cursor.place).map_or(0, |(_, position)| position.records);
-        let records = published.saturating_sub(taken);
         // Counts may be damaged, too: no more records can be there than have room.
         let most = self.rings.layout().ring_bytes() / FRAME_HEADER as u64;
-        block.skip(cursor.place, cursor.end, records, records.min(most));
+        block.skip(cursor.place, cursor.end, published.saturating_sub(taken).min(most));
     }
 }
 

@@ -70,7 +70,7 @@ fn move_all(
         failpoint::at(Point::RecoveryGathered);
         let (lines, error) = log.lock()?.append(Some(rings), block);
         found.records += lines;
-        found.damaged += block.damaged();
+        found.damaged += block.lost();
         if let Some(error) = error {
             return Err(error);
         }

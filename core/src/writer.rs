@@ -250,10 +250,10 @@ impl Run {
         }
         let mut locked = log.lock()?;
         let (_, error) = locked.append(Some(rings.file()), block);
-        signals.damaged.fetch_add(block.damaged(), Ordering::Relaxed);
-        signals.damaged_here.fetch_add(block.damaged(), Ordering::Relaxed);
         signals.file_bytes.store(locked.committed(), Ordering::Relaxed);
         drop(locked);
+        signals.damaged.fetch_add(block.lost(), Ordering::Relaxed);
+        signals.damaged_here.fetch_add(block.lost(), Ordering::Relaxed);
         signals.rotations.store(log.rotations(), Ordering::Relaxed);
         signals.appends.fetch_add(1, Ordering::Relaxed);
         if let Some(error) = error {

@@ -7,29 +7,25 @@ use crate::ring::Position;
 pub(crate) struct Block {
     lines: Vec<u8>,
     marks: Vec<Mark>,
-    skips: Vec<Skip>,
     /// Where the rings stand behind the last line.
     end: Vec<(usize, Position)>,
     /// Where they stood before the first.
     start: Vec<(usize, Position)>,
 }
 
-/// The end of a line and what its record's ring had given until then.
+/// A step of a ring, and where the lines ended behind it.
 struct Mark {
     end: usize,
     ring: usize,
-    head: u64,
-    last_ns: i64,
+    /// Where the ring stands behind it.
+    position: Position,
+    what: Step,
 }
 
-/// Damaged records that were passed over.
-struct Skip {
-    /// How many lines come before them.
-    behind: usize,
-    ring: usize,
-    head: u64,
-    records: u64,
-    damaged: u64,
+enum Step {
+    Line,
+    /// Records that cannot be read.
+    Lost(u64),
 }
 
 impl Block {
@@ -37,7 +33,6 @@ impl Block {
     pub(crate) fn begin(&mut self, positions: impl Iterator<Item = (usize, Position)>) {
         self.lines.clear();
         self.marks.clear();
-        self.skips.clear();
         self.start.clear();
         self.start.extend(positions);
         self.end.clear();
@@ -53,17 +48,20 @@ impl Block {
     /// `ring` is a place in the list given to [`Block::begin`].
     #[inline]
     pub(crate) fn mark(&mut self, ring: usize, head: u64, last_ns: i64) {
-        self.marks.push(Mark { end: self.lines.len(), ring, head, last_ns });
-        if let Some((_, position)) = self.end.get_mut(ring) {
-            *position = Position { head, records: position.records + 1, last_ns };
-        }
+        self.step(ring, 1, Step::Line, |position| Position { head, last_ns, ..position });
     }
 
-    /// Moves a ring's end by `records` without a line; `damaged` of them can have been there.
-    pub(crate) fn skip(&mut self, ring: usize, head: u64, records: u64, damaged: u64) {
-        let skip = Skip { behind: self.marks.len(), ring, head, records, damaged };
-        pass_over(&mut self.end, &skip);
-        self.skips.push(skip);
+    /// Moves a ring's end past `records` that were damaged and became no lines.
+    pub(crate) fn skip(&mut self, ring: usize, head: u64, records: u64) {
+        self.step(ring, records, Step::Lost(records), |position| Position { head, ..position });
+    }
+
+    #[inline]
+    fn step(&mut self, ring: usize, records: u64, what: Step, to: impl Fn(Position) -> Position) {
+        if let Some((_, position)) = self.end.get_mut(ring) {
+            *position = Position { records: position.records + records, ..to(*position) };
+            self.marks.push(Mark { end: self.lines.len(), ring, position: *position, what });
+        }
     }
 
     pub(crate) fn lines(&self) -> &[u8] {
@@ -72,17 +70,18 @@ impl Block {
 
     /// Number of lines.
     pub(crate) fn count(&self) -> u64 {
-        self.marks.len() as u64
+        self.marks.iter().filter(|mark| matches!(mark.what, Step::Line)).count() as u64
     }
 
-    /// Number of records that were passed over because they were damaged.
-    pub(crate) fn damaged(&self) -> u64 {
-        self.skips.iter().map(|skip| skip.damaged).sum()
+    /// Number of records that were skipped.
+    pub(crate) fn lost(&self) -> u64 {
+        let lost = |mark: &Mark| if let Step::Lost(records) = mark.what { records } else { 0 };
+        self.marks.iter().map(lost).sum()
     }
 
     /// True when it neither holds a line nor moves a ring.
     pub(crate) fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.start == self.end
+        self.marks.is_empty()
     }
 
     /// The rings' positions behind the last line.
@@ -90,32 +89,18 @@ impl Block {
         &self.end
     }
 
-    /// Keeps the lines that end within the first `bytes` bytes, what was passed over before the
-    /// last of them, and the positions behind it.
+    /// Keeps the lines that end within the first `bytes` bytes, and the positions behind them.
     pub(crate) fn keep(&mut self, bytes: usize) {
         let kept = self.marks.partition_point(|mark| mark.end <= bytes);
         self.marks.truncate(kept);
         self.lines.truncate(self.marks.last().map_or(0, |mark| mark.end));
-        self.skips.retain(|skip| skip.behind < kept);
         self.end.clear();
         self.end.extend_from_slice(&self.start);
-        let mut skips = self.skips.iter().peekable();
-        for (lines, mark) in self.marks.iter().enumerate() {
-            while let Some(skip) = skips.next_if(|skip| skip.behind <= lines) {
-                pass_over(&mut self.end, skip);
-            }
+        for mark in &self.marks {
             if let Some((_, position)) = self.end.get_mut(mark.ring) {
-                let records = position.records + 1;
-                *position = Position { head: mark.head, records, last_ns: mark.last_ns };
+                *position = mark.position;
             }
         }
-    }
-}
-
-fn pass_over(positions: &mut [(usize, Position)], skip: &Skip) {
-    if let Some((_, position)) = positions.get_mut(skip.ring) {
-        position.head = skip.head;
-        position.records += skip.records;
     }
 }
 
@@ -141,31 +126,20 @@ mod tests {
     }
 
     #[test]
-    fn what_is_passed_over_counts_once() {
-        let at = |head, records, last_ns| Position { head, records, last_ns };
+    fn what_was_skipped_is_counted_with_what_is_kept() {
         let mut block = Block::default();
-        let fill = |block: &mut Block| {
-            block.begin([(4, at(100, 10, 0)), (9, at(0, 0, 0))].into_iter());
-            block.skip(0, 108, 1, 1);
-            block.lines_mut().extend_from_slice(b"0123456789");
-            block.mark(0, 140, 1);
-            block.skip(1, 800, 3, 2);
-            block.skip(0, 148, 1, 1);
-            block.lines_mut().extend_from_slice(b"0123456789");
-            block.mark(0, 180, 3);
-            block.skip(0, 188, 1, 1);
-        };
-        fill(&mut block);
-        assert_eq!((block.count(), block.damaged()), (2, 5));
-        assert_eq!(block.end(), [(4, at(188, 15, 3)), (9, at(800, 3, 0))]);
-        block.keep(20);
-        assert_eq!((block.count(), block.damaged()), (2, 4));
-        assert_eq!(block.end(), [(4, at(180, 14, 3)), (9, at(800, 3, 0))]);
-        fill(&mut block);
-        block.keep(19);
-        assert_eq!((block.count(), block.damaged()), (1, 1));
-        assert_eq!(block.end(), [(4, at(140, 12, 1)), (9, at(0, 0, 0))]);
+        let at = |head, records| Position { head, records, last_ns: 5 };
+        block.begin(std::iter::once((0, at(0, 0))));
+        block.skip(0, 40, 1);
+        block.lines_mut().extend_from_slice(b"0123456789");
+        block.mark(0, 80, 5);
+        block.lines_mut().extend_from_slice(b"0123456789");
+        block.mark(0, 120, 5);
+        block.skip(0, 400, 7);
+        assert_eq!((block.count(), block.lost(), block.end()), (2, 8, &[(0, at(400, 10))][..]));
+        block.keep(15);
+        assert_eq!((block.count(), block.lost(), block.end()), (1, 1, &[(0, at(80, 2))][..]));
         block.keep(0);
-        assert!(block.is_empty() && block.damaged() == 0);
+        assert_eq!((block.count(), block.lost(), block.end()), (0, 1, &[(0, at(40, 1))][..]));
     }
 }

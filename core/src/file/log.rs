@@ -322,7 +322,8 @@ impl Locked<'_> {
         match self.try_append(rings, block) {
             Ok(done) => done,
             Err(error) => {
-                block.keep(0);
+                // Nothing of it counts: it is gathered again.
+                block.begin(std::iter::empty());
                 (0, Some(Error::io(&path, "appending to the log", error)))
             }
         }

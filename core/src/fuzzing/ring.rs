@@ -178,11 +178,11 @@ mod tests {
         let mut gatherer = Gatherer::new(1024);
         gatherer.gather(&rings, BLOCK_BYTES, u64::cast_signed, true);
         // Each fifth brings its context along; the others name one that was never stored.
-        assert_eq!((gatherer.block().count(), gatherer.block().damaged()), (4, 16));
+        assert_eq!((gatherer.block().count(), gatherer.block().lost()), (4, 16));
         rings.prepare(1, gatherer.block().end());
         rings.finish(1);
         assert_eq!(rings.records(), (20, 20));
         gatherer.gather(&rings, BLOCK_BYTES, u64::cast_signed, true);
-        assert!(gatherer.block().is_empty() && gatherer.block().damaged() == 0);
+        assert!(gatherer.block().is_empty() && gatherer.block().lost() == 0);
     }
 }
