@@ -224,7 +224,7 @@ impl Producer {
 }
 
 #[cfg(all(test, loom))]
-#[path = "models.rs"]
+#[path = "queue_models.rs"]
 mod models;
 
 #[cfg(all(test, not(loom)))]
