@@ -128,6 +128,10 @@ impl State {
             len: number(11),
         };
         let first = (UNREACHED_AT - 24) / 8;
+        // Numbers that nobody can count on from.
+        if number(10).checked_add(number(11)).is_none() || number(4).max(number(5)) > u64::MAX / 2 {
+            return None;
+        }
         let waiting = usize::try_from(number(12)).map_or(0, |count| count.min(MAX_UNREACHED));
         Some(Self {
             boot_id: bytes[8..24].try_into().ok()?,
@@ -166,6 +170,18 @@ mod tests {
         assert_eq!(State::decode(&full().encode()), Some(full()));
         let plain = State { note: None, unreached: Vec::new(), ..full() };
         assert_eq!(State::decode(&plain.encode()), Some(plain));
+    }
+
+    #[test]
+    fn impossible_numbers_say_nothing() {
+        let note = |start, len| Some(AppendNote { ring_id: 1, log: (1, 2), start, len });
+        for state in [
+            State { number: u64::MAX, ..full() },
+            State { next_segment: u64::MAX, ..full() },
+            State { note: note(9, u64::MAX), ..full() },
+        ] {
+            assert_eq!(State::decode(&state.encode()), None, "{state:?}");
+        }
     }
 
     #[test]
