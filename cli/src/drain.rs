@@ -28,7 +28,9 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
     let (mut records, mut text) = (0, String::new());
     let rotation = rotation(common);
     // Rings to which no note leads may be of any log of this user.
-    let swept = sweep().records;
+    let found = sweep();
+    problems.extend(found.unreachable);
+    let swept = found.records;
     if swept > 0 {
         records += swept;
         let _ = writeln!(text, "rings without a note: {}", counted(swept, "record"));

@@ -19,7 +19,8 @@ pub struct Recovery {
     pub alive: u64,
     /// Ring files of dead processes that are gone, with the reason: what they held is lost.
     pub gone: Vec<String>,
-    /// Ring files that cannot be reached from here, with the reason: their notes stay.
+    /// Ring files that cannot be reached from here, with the reason and what to do: their notes
+    /// stay. Also what stands in the place of a note or a ring file and is none.
     pub unreachable: Vec<String>,
 }
 

@@ -72,19 +72,25 @@ pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
     Ok(ids)
 }
 
+/// What to do about rings that cannot be reached from here.
+const STAY: &str = "its records stay there: run lb drain where and as whom they can be reached";
+
 fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<Recovery> {
     let path = log.path().to_path_buf();
     let boot = log.boot_id();
     let mut locked = log.lock()?;
     let mut found = Recovery::default();
     let seen = match look(&path, id, boot) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => Seen::Unreachable { why: error.to_string() },
         Ok(seen) => seen,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) => {
+            let what = if error.kind() == io::ErrorKind::InvalidInput { "remove it" } else { STAY };
+            found.unreachable.push(describe(&path, id, &format!("{error}; {what}")));
+            return Ok(found);
+        }
     };
     match seen {
         Seen::Alive => found.alive = 1,
-        Seen::Unreachable { why } => found.unreachable.push(describe(&path, id, &why)),
         Seen::Gone { note, why } => {
             drop(locked);
             found.gone.push(describe(&path, id, &why));

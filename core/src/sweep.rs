@@ -35,6 +35,11 @@ pub fn sweep() -> Recovery {
             // Its log's path means nothing here, or something else.
             continue;
         }
+        if names::stem(&path).is_none() {
+            let why = "its records belong into a file that is no log; remove it";
+            found.unreachable.push(format!("{}: {why}", rings.path().display()));
+            continue;
+        }
         if !path.is_absolute() || !path.parent().is_some_and(Path::is_dir) {
             // A deleted folder is not made anew for the dead.
             rings.remove();
@@ -79,7 +84,10 @@ fn orphan(path: &Path, id: u64, log: Option<&Path>) -> Option<RingFile> {
     let lock = file.try_clone().ok()?;
     // A header first, then the lock: who has written it has locked the file before.
     let Ok(rings) = RingFile::open(file, path) else {
-        if is_old(&lock) && try_lock(&lock).is_ok_and(|locked| locked) {
+        if RingFile::was_begun_in(&lock)
+            && is_old(&lock)
+            && try_lock(&lock).is_ok_and(|locked| locked)
+        {
             let _ = std::fs::remove_file(path);
         }
         return None;

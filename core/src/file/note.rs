@@ -224,8 +224,6 @@ pub(crate) enum Seen {
     Dead { note: ForeignNote, rings: Box<RingFile> },
     /// Its owner is dead and the rings are gone: another boot, or deleted.
     Gone { note: ForeignNote, why: String },
-    /// The rings cannot be reached from here; the note stays.
-    Unreachable { why: String },
 }
 
 /// The note of a dead process, locked by us.
@@ -257,10 +255,21 @@ impl ForeignNote {
     }
 }
 
+/// What the note of ring file `id` says; `None` where nobody can understand it.
+fn read_note(file: &File) -> io::Result<Option<RingsNote>> {
+    let mut text = Vec::new();
+    file.take(4096).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).ok())
+}
+
 /// Looks behind the note of ring file `id`. Only to be called under the file's lock.
+///
+/// # Errors
+/// The note or the rings cannot be reached from here; with `InvalidInput`, what stands in their
+/// place is no file.
 pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     let path = names::rings_note(log, id);
-    let mut file = open_nofollow(&path)?;
+    let file = open_nofollow(&path)?;
     if !try_lock(&file)? {
         return Ok(Seen::Alive);
     }
@@ -272,13 +281,17 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     }
     let me = rustix::process::geteuid().as_raw();
     if me != 0 && metadata.uid() != me {
-        return Ok(Seen::Unreachable { why: "it belongs to another user".into() });
+        let another = "it belongs to another user";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, another));
     }
-    let mut text = String::new();
-    (&mut file).take(4096).read_to_string(&mut text)?;
-    let Ok(said) = serde_json::from_str::<RingsNote>(&text) else {
+    let Some(said) = read_note(&file)? else {
+        let found = search_rings(log, id, boot, metadata.uid());
         let note = ForeignNote::new(path, file);
-        return Ok(Seen::Gone { note, why: "its note is damaged".into() });
+        return match found {
+            Some(rings) if !rings.lock()? => Ok(Seen::Alive),
+            Some(rings) => Ok(Seen::Dead { note, rings: Box::new(rings) }),
+            None => Ok(Seen::Gone { note, why: "its note is damaged".into() }),
+        };
     };
     if said.boot_id != hex(boot) {
         let mut note = ForeignNote::new(path, file);
@@ -286,7 +299,7 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
         return Ok(Seen::Gone { note, why: "the machine was restarted".into() });
     }
     let ring_path = said.ring_dir.path(log, id);
-    match open_rings(&ring_path, id, (said.device, said.inode), metadata.uid()) {
+    match open_rings(&ring_path, id, Some((said.device, said.inode)), metadata.uid()) {
         // Somebody else settles these rings already.
         Ok(rings) if !rings.lock()? => Ok(Seen::Alive),
         Ok(rings) => Ok(Seen::Dead { note: ForeignNote::new(path, file), rings: Box::new(rings) }),
@@ -294,27 +307,37 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
             let why = format!("{}: {error}", ring_path.display());
             Ok(Seen::Gone { note: ForeignNote::new(path, file), why })
         }
-        Err(error) => Ok(Seen::Unreachable { why: format!("{}: {error}", ring_path.display()) }),
+        Err(error) => {
+            Err(io::Error::new(error.kind(), format!("{}: {error}", ring_path.display())))
+        }
     }
 }
 
 /// Maps the rings behind a note whether or not their owner lives, to read its counters or to
 /// finish an append of it.
 pub(crate) fn open_noted(log: &Path, id: u64) -> io::Result<RingFile> {
-    let mut text = String::new();
     let file = open_nofollow(&names::rings_note(log, id))?;
     let owner = file.metadata()?.uid();
-    file.take(4096).read_to_string(&mut text)?;
-    let said: RingsNote = serde_json::from_str(&text)?;
+    let said = read_note(&file)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the rings note is damaged"))?;
     let path = said.ring_dir.path(log, id);
-    open_rings(&path, id, (said.device, said.inode), owner)
+    open_rings(&path, id, Some((said.device, said.inode)), owner)
+}
+
+/// The rings of a note that cannot be read: the file's name follows from the id alone, and its
+/// header says the rest.
+fn search_rings(log: &Path, id: u64, boot: [u8; 16], owner: u32) -> Option<RingFile> {
+    [RingPlace::Shm, RingPlace::Log]
+        .iter()
+        .filter_map(|place| open_rings(&place.path(log, id), id, None, owner).ok())
+        .find(|rings| rings.boot_id() == boot)
 }
 
 /// Absent on the very device that the note names, or damaged: nobody can have them.
 fn is_gone(error: &io::Error, path: &Path, device: u64) -> bool {
     match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => true,
-        io::ErrorKind::NotFound => path
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => path
             .parent()
             .and_then(|folder| std::fs::metadata(folder).ok())
             .is_some_and(|metadata| metadata.dev() == device),
@@ -322,22 +345,29 @@ fn is_gone(error: &io::Error, path: &Path, device: u64) -> bool {
     }
 }
 
-/// Opens a note or a ring file of another process; never through a symbolic link.
+/// Opens a note or a ring file of another process: a regular file, never through a symbolic link.
 pub(crate) fn open_nofollow(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let strange = "a link, a folder or a device stands in its place";
+    let strange = || io::Error::new(io::ErrorKind::InvalidInput, strange);
+    // To open a device may do something already: look first.
+    if !std::fs::symlink_metadata(path)?.is_file() {
+        return Err(strange());
+    }
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
+        .open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(strange()) }
 }
 
-fn open_rings(path: &Path, id: u64, expected: FileId, owner: u32) -> io::Result<RingFile> {
+fn open_rings(path: &Path, id: u64, expected: Option<FileId>, owner: u32) -> io::Result<RingFile> {
     let file = open_nofollow(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.uid() != owner {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not its owner's ring file"));
+    if metadata.uid() != owner {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
-    if (metadata.dev(), metadata.ino()) != expected {
+    if expected.is_some_and(|expected| expected != (metadata.dev(), metadata.ino())) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its place"));
     }
     let rings = RingFile::open(file, path)?;

@@ -141,6 +141,14 @@ impl RingFile {
         Ok(Self { map, header, backing })
     }
 
+    /// Whether a file whose header is not sound was once to become a ring file, or was one: others'
+    /// files may have names like ours.
+    pub(crate) fn was_begun_in(file: &File) -> bool {
+        let mut page = [0; PAGE];
+        let filled = file.read_at(&mut page, 0);
+        filled.is_ok_and(|len| Header::was_begun(&page[..len]))
+    }
+
     pub(crate) fn id(&self) -> u64 {
         self.header.id
     }
@@ -230,10 +238,13 @@ impl RingFile {
         (0..self.rings_used()).map(|index| self.ring(index))
     }
 
-    /// Records taken and records published, over all rings; the second is never smaller.
+    /// Records taken and records published, over all rings; the second is never smaller. Counts of
+    /// a damaged file saturate.
     pub(crate) fn records(&self) -> (u64, u64) {
         let each = self.used().map(|ring| ring.control.records());
-        each.fold((0, 0), |sum, ring| (sum.0 + ring.0, sum.1 + ring.1))
+        each.fold((0, 0), |sum: (u64, u64), ring| {
+            (sum.0.saturating_add(ring.0), sum.1.saturating_add(ring.1))
+        })
     }
 
     /// Notes in each ring where it will stand when append `number` is in the file. Rings that

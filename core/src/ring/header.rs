@@ -152,6 +152,11 @@ impl Header {
         Ok(page)
     }
 
+    /// Whether a page that is not sound bears our mark, or nothing yet.
+    pub(super) fn was_begun(page: &[u8]) -> bool {
+        page.starts_with(MAGIC) || page.iter().all(|byte| *byte == 0)
+    }
+
     /// The log's path in a page that was found sound.
     pub(super) fn log_path(page: &[u8; PAGE]) -> PathBuf {
         let len = u64::from_le_bytes(page[56..64].try_into().unwrap_or_default());
