@@ -44,14 +44,20 @@ pub(crate) fn recover(
     context: Option<&Context>,
 ) -> Result<Recovery> {
     let mut total = Recovery::default();
-    for id in noted(log.path())? {
-        if Some(id) != own {
-            total.add(recover_one(log, id, context)?);
+    let mut gone = Vec::new();
+    for id in noted(log.path())?.into_iter().filter(|id| Some(*id) != own) {
+        match recover_one(log, id, context)? {
+            Some(found) => total.add(found),
+            None => gone.push(id),
         }
     }
     let left = sweep_beside(log)?;
     tell_losses(log, &left, context)?;
     total.add(left);
+    // Behind what was moved: a new log has no record whose identity a gap could take.
+    for id in gone {
+        total.add(settle_gone(log, id, context)?);
+    }
     Ok(total)
 }
 
@@ -75,32 +81,24 @@ pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
 /// What to do about rings that cannot be reached from here.
 const STAY: &str = "its records stay there: run lb drain where and as whom they can be reached";
 
-fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<Recovery> {
+/// Moves the records of one dead process. `None` where its rings are gone.
+fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<Option<Recovery>> {
     let path = log.path().to_path_buf();
     let boot = log.boot_id();
     let mut locked = log.lock()?;
     let mut found = Recovery::default();
     let seen = match look(&path, id, boot) {
         Ok(seen) => seen,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(found)),
         Err(error) => {
             let what = if error.kind() == io::ErrorKind::InvalidInput { "remove it" } else { STAY };
             found.unreachable.push(describe(&path, id, &format!("{error}; {what}")));
-            return Ok(found);
+            return Ok(Some(found));
         }
     };
     match seen {
         Seen::Alive => found.alive = 1,
-        Seen::Gone { note, why } => {
-            drop(locked);
-            found.gone.push(describe(&path, id, &why));
-            // The note stays until its loss is told: better twice than never.
-            tell_losses(log, &found, context)?;
-            failpoint::at(Point::RecoveryGapTold);
-            let mut locked = log.lock()?;
-            note.remove();
-            locked.forget_unreached(id)?;
-        }
+        Seen::Gone { .. } => return Ok(None),
         Seen::Dead { note, rings } => {
             locked.honour_unreached(&rings);
             drop(locked);
@@ -117,6 +115,24 @@ fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<
             failpoint::at(Point::RecoveryDone);
         }
     }
+    Ok(Some(found))
+}
+
+/// Tells in the log that the rings of a dead process are gone, and removes its note.
+fn settle_gone(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<Recovery> {
+    let path = log.path().to_path_buf();
+    let boot = log.boot_id();
+    let mut found = Recovery::default();
+    let locked = log.lock()?;
+    let Ok(Seen::Gone { note, why }) = look(&path, id, boot) else { return Ok(found) };
+    drop(locked);
+    found.gone.push(describe(&path, id, &why));
+    // The note stays until its loss is told: better twice than never.
+    tell_losses(log, &found, context)?;
+    failpoint::at(Point::RecoveryGapTold);
+    let mut locked = log.lock()?;
+    note.remove();
+    locked.forget_unreached(id)?;
     Ok(found)
 }
 
@@ -154,3 +170,7 @@ pub fn logs_below(folder: &Path) -> Result<Vec<PathBuf>> {
     logs.dedup();
     Ok(logs)
 }
+
+#[cfg(all(test, not(loom), not(miri)))]
+#[path = "hostile_tests.rs"]
+mod hostile_tests;

@@ -265,8 +265,8 @@ fn read_note(file: &File) -> io::Result<Option<RingsNote>> {
 /// Looks behind the note of ring file `id`. Only to be called under the file's lock.
 ///
 /// # Errors
-/// The note or the rings cannot be reached from here; with `InvalidInput`, what stands in their
-/// place is no file.
+/// The note or the rings cannot be reached from here. `NotFound`: there is no note any more;
+/// `InvalidInput`: what stands in its place is no file.
 pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     let path = names::rings_note(log, id);
     let file = open_nofollow(&path)?;
@@ -307,9 +307,8 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
             let why = format!("{}: {error}", ring_path.display());
             Ok(Seen::Gone { note: ForeignNote::new(path, file), why })
         }
-        Err(error) => {
-            Err(io::Error::new(error.kind(), format!("{}: {error}", ring_path.display())))
-        }
+        // Not `NotFound`, which would say that the note has vanished.
+        Err(error) => Err(io::Error::other(format!("{}: {error}", ring_path.display()))),
     }
 }
 

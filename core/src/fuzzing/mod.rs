@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc, unsafe_code)]
 
 mod json;
-mod ring;
+pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
 

@@ -12,7 +12,8 @@ use crate::ring::{Birth, Fill, Layout, Producer, RingFile};
 
 const PAGE: usize = 4096;
 
-struct Whole(Vec<u8>);
+/// A frame that is made already.
+pub(crate) struct Whole(Vec<u8>);
 
 impl Fill for Whole {
     fn size(&self) -> usize {
@@ -24,7 +25,8 @@ impl Fill for Whole {
     }
 }
 
-fn frame(number: u8, context: &[u8], checked: bool) -> Whole {
+/// A frame whose tag `n` is `number`; each fifth brings its context, the others are of context 1.
+pub(crate) fn frame(number: u8, context: &[u8], checked: bool) -> Whole {
     let message = vec![b'a' + number % 26; usize::from(number) * 7 % 200];
     let mut tags = Vec::new();
     append_tag(&mut tags, b"key", TagValue::String(b"value"));
