@@ -78,6 +78,12 @@ check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BU
 check: | toolchain ## formatting, linters, types, licences; every warning is an error
 	@tools/suites.sh check
 
+# Some proofs only, and each fuzz target for longer: make prove PROVE=fuzz FUZZ_SECONDS=600
+PROVE ?=
+.PHONY: prove
+prove: | toolchain ## the queue under loom, miri, sanitizers and fuzzing; most of it needs nightly Rust
+	@tools/prove.sh $(PROVE)
+
 .PHONY: bench
 bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
 	@benches/run.sh $(BENCH)

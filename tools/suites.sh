@@ -37,6 +37,10 @@ prepare_test() {
 suite_rust() { cargo test --locked --workspace --no-fail-fast; }
 count_rust() { sum_of '[0-9]+ passed' '[0-9]+ failed' '[0-9]+ ignored'; }
 
+# The queue in every order of steps: the part of `make prove` that takes seconds.
+suite_models() { tools/prove.sh loom; }
+count_models() { count_rust; }
+
 suite_go() {
   local directory package program status=0
   need build/.stamps/go-tests
@@ -225,7 +229,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust go install docs python demo) ;;
+  test) suites=(rust models go install docs python demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt licences)

@@ -1,5 +1,5 @@
 //! What the models of the queue share. loom runs a model in every order of steps, and with every
-//! value that a load may see, that the memory model allows: `tools/prove.sh loom`.
+//! value that a load may see, that the memory model allows: `make prove PROVE=loom`.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 use std::sync::Arc;
