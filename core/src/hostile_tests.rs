@@ -12,7 +12,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::file::{OwnNote, RingPlace};
 use crate::fuzzing::ring::frame;
-use crate::ring::{Birth, Layout, Producer};
+use crate::ring::{Birth, Layout, Producer, RingFile};
 
 const RECORDS: u8 = 20;
 const GOOD: u64 = 0xA;
