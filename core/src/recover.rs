@@ -14,6 +14,7 @@ pub use crate::mover::Recovery;
 use crate::mover::move_records;
 use crate::names;
 use crate::record::Context;
+use crate::ring::RingFile;
 use crate::sweep::sweep_beside;
 
 /// Recovers what dead processes left beside the log at `path`. It is rotated by these limits, else
@@ -51,14 +52,22 @@ pub(crate) fn recover(
             None => gone.push(id),
         }
     }
-    let left = sweep_beside(log)?;
-    tell_losses(log, &left, context)?;
-    total.add(left);
-    // Behind what was moved: a new log has no record whose identity a gap could take.
-    for id in gone {
-        total.add(settle_gone(log, id, context)?);
+    total.add(sweep_and_tell(log, context)?);
+    if !gone.is_empty() {
+        // Behind what was moved: a new log has no record whose identity a gap could take.
+        for id in gone {
+            total.add(settle_gone(log, id, context)?);
+        }
+        // A note may have said something false of rings that are there.
+        total.add(sweep_and_tell(log, context)?);
     }
     Ok(total)
+}
+
+fn sweep_and_tell(log: &mut LogFile, context: Option<&Context>) -> Result<Recovery> {
+    let found = sweep_beside(log)?;
+    tell_losses(log, &found, context)?;
+    Ok(found)
 }
 
 /// The ids of all rings notes beside a log.
@@ -105,7 +114,7 @@ fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<
             failpoint::at(Point::RecoveryLocked);
             move_records(log, &rings, &mut found)?;
             failpoint::at(Point::RecoveryMoved);
-            tell_losses(log, &found, context)?;
+            tell_losses(log, &found, context.cloned().or_else(|| identity_in(&rings)).as_ref())?;
             let mut locked = log.lock()?;
             note.remove();
             failpoint::at(Point::RecoveryNoteRemoved);
@@ -116,6 +125,11 @@ fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<
         }
     }
     Ok(Some(found))
+}
+
+/// The identity of a dead process: its first context that can be read.
+fn identity_in(rings: &RingFile) -> Option<Context> {
+    rings.contexts().iter().find_map(|(_, json)| serde_json::from_slice(json).ok())
 }
 
 /// Tells in the log that the rings of a dead process are gone, and removes its note.
