@@ -62,6 +62,9 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
     let logs = counted(run.logs.len() as u64, "log");
     say.remark(&match (run.logs.len(), records) {
         (0, _) => format!("{}: no logs below it", folder.display()),
+        (_, 0) if !problems.is_empty() => {
+            format!("{}: {logs}, nothing was moved; what is left stays there", folder.display())
+        }
         (_, 0) => format!("{}: {logs}, nothing left to move", folder.display()),
         _ => format!("{}: {logs}, {} moved", folder.display(), counted(records, "record")),
     });

@@ -54,12 +54,17 @@ pub(crate) fn tell_losses(
         reason: "the ring of a killed process was damaged".into(),
         since_ns: None,
     });
+    let untold = (found.untold > 0).then(|| Gap {
+        lost: Some(found.untold),
+        reason: "a ring was full, and its process ended before it could tell".into(),
+        since_ns: None,
+    });
     let gone = found.gone.iter().map(|why| Gap {
         lost: None,
         reason: format!("what a process had not written when it ended is gone ({why})"),
         since_ns: None,
     });
-    for gap in gone.chain(damaged) {
+    for gap in gone.chain(damaged).chain(untold) {
         tell(log, &gap, context)?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::failpoint::{self, Point};
 use crate::file::{LogFile, Rotation};
 use crate::gather::{BLOCK_BYTES, Gatherer};
+use crate::record::Context;
 use crate::ring::RingFile;
 
 /// What recovery found beside one log.
@@ -15,6 +16,8 @@ pub struct Recovery {
     pub records: u64,
     /// Records that could not be read, because their ring was damaged.
     pub damaged: u64,
+    /// Records that dead processes had dropped and not told of.
+    pub untold: u64,
     /// Ring files of living processes, which were left alone.
     pub alive: u64,
     /// Ring files of dead processes that are gone, with the reason: what they held is lost.
@@ -29,10 +32,16 @@ impl Recovery {
     pub fn add(&mut self, other: Self) {
         self.records += other.records;
         self.damaged += other.damaged;
+        self.untold += other.untold;
         self.alive += other.alive;
         self.gone.extend(other.gone);
         self.unreachable.extend(other.unreachable);
     }
+}
+
+/// The identity of a dead process: its first context that can be read.
+pub(crate) fn identity_in(rings: &RingFile) -> Option<Context> {
+    rings.contexts().iter().find_map(|(_, json)| serde_json::from_slice(json).ok())
 }
 
 /// Moves all records of a dead process's rings, which the caller has locked, into its log.
@@ -50,6 +59,7 @@ pub(crate) fn move_records(
         max_age: before.max_age.or(theirs.max_age),
     });
     let moved = move_all(log, rings, &mut gatherer, found);
+    found.untold += rings.untold();
     log.set_rotation(before);
     moved
 }

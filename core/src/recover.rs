@@ -11,10 +11,9 @@ use crate::failpoint::{self, Point};
 use crate::file::{LogFile, Rotation, Seen, distrusted_at, folder_of, look};
 use crate::gap::tell_losses;
 pub use crate::mover::Recovery;
-use crate::mover::move_records;
+use crate::mover::{identity_in, move_records};
 use crate::names;
 use crate::record::Context;
-use crate::ring::RingFile;
 use crate::sweep::sweep_beside;
 
 /// Recovers what dead processes left beside the log at `path`. It is rotated by these limits, else
@@ -52,22 +51,16 @@ pub(crate) fn recover(
             None => gone.push(id),
         }
     }
-    total.add(sweep_and_tell(log, context)?);
+    total.add(sweep_beside(log, context)?);
     if !gone.is_empty() {
         // Behind what was moved: a new log has no record whose identity a gap could take.
         for id in gone {
             total.add(settle_gone(log, id, context)?);
         }
         // A note may have said something false of rings that are there.
-        total.add(sweep_and_tell(log, context)?);
+        total.add(sweep_beside(log, context)?);
     }
     Ok(total)
-}
-
-fn sweep_and_tell(log: &mut LogFile, context: Option<&Context>) -> Result<Recovery> {
-    let found = sweep_beside(log)?;
-    tell_losses(log, &found, context)?;
-    Ok(found)
 }
 
 /// The ids of all rings notes beside a log.
@@ -114,7 +107,7 @@ fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<
             failpoint::at(Point::RecoveryLocked);
             move_records(log, &rings, &mut found)?;
             failpoint::at(Point::RecoveryMoved);
-            tell_losses(log, &found, context.cloned().or_else(|| identity_in(&rings)).as_ref())?;
+            tell_losses(log, &found, context.or(identity_in(&rings).as_ref()))?;
             let mut locked = log.lock()?;
             note.remove();
             failpoint::at(Point::RecoveryNoteRemoved);
@@ -125,11 +118,6 @@ fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<
         }
     }
     Ok(Some(found))
-}
-
-/// The identity of a dead process: its first context that can be read.
-fn identity_in(rings: &RingFile) -> Option<Context> {
-    rings.contexts().iter().find_map(|(_, json)| serde_json::from_slice(json).ok())
 }
 
 /// Tells in the log that the rings of a dead process are gone, and removes its note.

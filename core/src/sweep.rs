@@ -12,8 +12,10 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 use crate::failpoint::{self, Point};
 use crate::file::{Beside, LogFile, RingPlace, Rotation, open_ring_file, ring_id_in, try_lock};
-use crate::mover::{Recovery, move_records};
+use crate::gap::tell_losses;
+use crate::mover::{Recovery, identity_in, move_records};
 use crate::names;
+use crate::record::Context;
 use crate::ring::RingFile;
 
 /// A file without a sound header is only taken away when it is older than this: a younger one may
@@ -47,13 +49,13 @@ pub fn sweep() -> Recovery {
         }
         let mut log = LogFile::new(&path, Rotation::default());
         // What cannot be written now stays where it is.
-        let _ = settle(&rings, &mut log, &mut found);
+        let _ = settle(&rings, &mut log, None, &mut found);
     }
     found
 }
 
 /// Does the same for ring files beside a log, and clears away notes that were never finished.
-pub(crate) fn sweep_beside(log: &mut LogFile) -> Result<Recovery> {
+pub(crate) fn sweep_beside(log: &mut LogFile, context: Option<&Context>) -> Result<Recovery> {
     let mut found = Recovery::default();
     let path = log.path().to_path_buf();
     let folder = RingPlace::Log.folder(&path).to_path_buf();
@@ -63,7 +65,7 @@ pub(crate) fn sweep_beside(log: &mut LogFile) -> Result<Recovery> {
         match entry.file_name().to_str().and_then(|name| Beside::of_name(&path, name)) {
             Some(Beside::Rings(id)) => {
                 if let Some(rings) = orphan(&entry.path(), id, Some(&path)) {
-                    settle(&rings, log, &mut found)?;
+                    settle(&rings, log, context, &mut found)?;
                 }
             }
             Some(Beside::Temporary) => remove_unlocked(&entry.path()),
@@ -122,16 +124,27 @@ fn went_apart(log: &Path, id: u64) -> bool {
         .any(|noted| noted == id)
 }
 
-/// Moves what a dead process's rings hold into its log, and removes them.
-fn settle(rings: &RingFile, log: &mut LogFile, found: &mut Recovery) -> Result<()> {
+/// Moves what a dead process's rings hold into its log, tells what is lost, and removes them.
+fn settle(
+    rings: &RingFile,
+    log: &mut LogFile,
+    context: Option<&Context>,
+    total: &mut Recovery,
+) -> Result<()> {
     failpoint::at(Point::SweepLocked);
-    if rings.boot_id() == log.boot_id() {
-        move_records(log, rings, found)?;
+    let mut found = Recovery::default();
+    let done = if rings.boot_id() == log.boot_id() {
+        move_records(log, rings, &mut found)
     } else {
         // What the disk kept of them proves nothing.
         let what = format!("{}: the machine was restarted", rings.path().display());
         found.gone.push(what);
-    }
+        Ok(())
+    };
+    let told =
+        done.and_then(|()| tell_losses(log, &found, context.or(identity_in(rings).as_ref())));
+    total.add(found);
+    told?;
     failpoint::at(Point::SweepMoved);
     rings.remove();
     Ok(())

@@ -12,6 +12,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -54,6 +55,8 @@ pub(super) struct OpenLog {
     pub(super) rotations: u64,
     /// How often the file was deleted or replaced under us.
     replaced: u64,
+    /// The last append that we have noted.
+    noted: u64,
     pub(super) unsynced: Option<Arc<Unsynced>>,
 }
 
@@ -65,6 +68,7 @@ impl LogFile {
             open: None,
             rotations: 0,
             replaced: 0,
+            noted: 0,
             unsynced: None,
         };
         Self {
@@ -127,16 +131,12 @@ impl LogFile {
                     *refused = Some((Instant::now(), bytes));
                 }
                 Error::Timeout(format!(
-                    "{}: another process holds the lock and does not let go; is it stopped?",
+                    "{0}: another process holds the lock and does not let go; is it stopped? (fuser \
+                     {0} names it)",
                     lock_path.display()
                 ))
             }
-            LockError::Io(error) => Error::io(
-                &lock_path,
-                "the lock file cannot be used; check the folder's permissions, or set output_dir \
-                 to a folder that can be written",
-                error,
-            ),
+            LockError::Io(error) => Error::io(&lock_path, "using the lock file", error),
         })?;
         self.refused = None;
         let state = State::read(held.file())
@@ -146,6 +146,24 @@ impl LogFile {
             .settle(self.boot_id)
             .map_err(|error| Error::io(path, "finishing the append of a dead process", error))?;
         Ok(locked)
+    }
+}
+
+impl OpenLog {
+    /// Opens what the path leads to, or makes it. Whoever puts a pipe there must not hold us up.
+    fn open_file(&mut self, create: bool) -> io::Result<FileId> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(create).custom_flags(libc::O_NONBLOCK);
+        let file = options.open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("what is there is no regular file: move it away"));
+        }
+        let id = id_of(&file)?;
+        self.open = Some((Arc::new(file), id));
+        if create {
+            failpoint::at(Point::LogMade);
+        }
+        Ok(id)
     }
 }
 
@@ -192,7 +210,10 @@ impl Locked<'_> {
             self.finish_rings(note.ring_id);
             failpoint::at(Point::SettleRings);
         } else if let Some((file, id)) = self.log.open.as_ref().filter(|_| present) {
-            let keep = if note.ring_id == 0 { whole_lines(file, note.start)? } else { note.start };
+            // Records from plain memory are nowhere else, but for an append of our own that failed:
+            // they are still in its rings.
+            let nowhere_else = note.ring_id == 0 && self.log.noted != self.state.number;
+            let keep = if nowhere_else { whole_lines(file, note.start)? } else { note.start };
             failpoint::at(Point::SettleBeforeCut);
             file.set_len(keep.min(size))?;
             failpoint::at(Point::SettleCut);
@@ -249,9 +270,7 @@ impl Locked<'_> {
             self.log.open = None;
         }
         if there.is_some() && self.log.open.is_none() {
-            let file = OpenOptions::new().read(true).append(true).open(&self.log.path)?;
-            let id = id_of(&file)?;
-            self.log.open = Some((Arc::new(file), id));
+            self.log.open_file(false)?;
         }
         Ok(self.log.open.as_ref().map(|(_, id)| *id))
     }
@@ -288,7 +307,7 @@ impl Locked<'_> {
     pub(super) fn try_ensure_log(&mut self) -> io::Result<()> {
         let id = match self.open_existing()? {
             Some(id) => id,
-            None => self.create()?,
+            None => self.log.open_file(true)?,
         };
         let size = match &self.log.open {
             Some((file, _)) => file.metadata()?.len(),
@@ -300,14 +319,6 @@ impl Locked<'_> {
             failpoint::at(Point::LogAdopted);
         }
         Ok(())
-    }
-
-    fn create(&mut self) -> io::Result<FileId> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
-        let id = id_of(&file)?;
-        self.log.open = Some((Arc::new(file), id));
-        failpoint::at(Point::LogMade);
-        Ok(id)
     }
 
     /// Appends a block, rotating before where the limit asks for it. Its records lie in `rings`;
@@ -375,6 +386,7 @@ impl Locked<'_> {
         });
         failpoint::after(Point::NoteTorn, || self.save_half());
         self.save()?;
+        self.log.noted = self.state.number;
         failpoint::at(Point::Noted);
         Ok(())
     }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lock::{id_at, id_of, try_lock};
 use super::rotation::folder_of;
+use crate::error::is_full;
 use crate::failpoint::{self, Point};
 use crate::names;
 use crate::ring::{FileId, RingFile};
@@ -82,13 +83,27 @@ fn hex(boot_id: [u8; 16]) -> String {
 pub(crate) struct OwnNote {
     place: RingPlace,
     path: PathBuf,
-    not_inherited: NotInherited,
-    file: File,
+    /// None as long as there was no room for it.
+    file: Option<Kept>,
     text: Vec<u8>,
 }
 
+/// A note that this process holds locked, and its children do not.
+struct Kept {
+    /// Before the file: the place is free before the descriptor is.
+    _not_inherited: NotInherited,
+    file: File,
+}
+
+impl Kept {
+    fn new(file: File) -> Self {
+        Self { _not_inherited: NotInherited::new(&file), file }
+    }
+}
+
 impl OwnNote {
-    /// Makes the note of a ring file, under a temporary name first.
+    /// Makes the note of a ring file, under a temporary name first. On a full disk rings in
+    /// `/dev/shm` do without until [`OwnNote::renew`] finds room: they can be swept.
     pub(crate) fn make(log: &Path, rings: &RingFile, place: RingPlace) -> io::Result<Self> {
         let (device, inode) = rings
             .file_id()
@@ -103,20 +118,21 @@ impl OwnNote {
         let mut text = serde_json::to_vec(&note)?;
         text.push(b'\n');
         let path = names::rings_note(log, rings.id());
-        let file = write_locked(log, rings.id(), &path, &text)?;
+        let file = match write_locked(log, rings.id(), &path, &text) {
+            Ok(file) => Some(Kept::new(file)),
+            Err(error) if place == RingPlace::Shm && is_full(&error) => None,
+            Err(error) => return Err(error),
+        };
         failpoint::at(Point::NoteMade);
-        Ok(Self { place, path, not_inherited: NotInherited::new(&file), file, text })
+        Ok(Self { place, path, file, text })
     }
 
     /// Makes the note anew where somebody removed it.
     pub(crate) fn renew(&mut self, log: &Path, id: u64) -> io::Result<()> {
-        let ours = id_of(&self.file)?;
-        let there = std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == ours);
-        if !there {
-            let file = write_locked(log, id, &self.path, &self.text)?;
-            self.not_inherited = NotInherited::new(&file);
-            self.file = file;
+        let ours = self.file.as_ref().map(|kept| id_of(&kept.file)).transpose()?;
+        let there = std::fs::symlink_metadata(&self.path).ok();
+        if ours.is_none() || ours != there.map(|there| (there.dev(), there.ino())) {
+            self.file = Some(Kept::new(write_locked(log, id, &self.path, &self.text)?));
         }
         Ok(())
     }

@@ -36,6 +36,8 @@ pub(crate) enum Counter {
     Truncated = 2,
     NonFinite = 3,
     Shared = 4,
+    /// Of the dropped ones, those that a gap record in the log tells of.
+    Told = 5,
 }
 
 impl Backing {
@@ -270,6 +272,11 @@ impl RingFile {
 
     pub(crate) fn counted(&self, counter: Counter) -> u64 {
         self.counter_at(COUNTERS + 8 * counter as usize).load(Ordering::Relaxed)
+    }
+
+    /// Records that were dropped and that no gap record tells of yet.
+    pub(crate) fn untold(&self) -> u64 {
+        self.counted(Counter::Dropped).saturating_sub(self.counted(Counter::Told))
     }
 
     fn counter_at(&self, offset: usize) -> &AtomicU64 {
