@@ -138,6 +138,9 @@ class Campaign:
             content = path.read_bytes()
             for record in parse_bytes_fast(content) if content else []:
                 lines += 1
+                # Refused for a full ring, and offered again: nothing is missing.
+                if record["event_type"] == "log_gap" and ": a ring was full" in record["message"]:
+                    continue
                 if gaps and record["event_type"] == "log_gap":
                     self.gaps.append(record)
                     continue
