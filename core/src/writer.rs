@@ -177,6 +177,10 @@ impl Writer {
     }
 }
 
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// The thread at work.
 struct Run {
     writer: Writer,
@@ -281,14 +285,17 @@ impl Run {
     fn fail(&mut self, error: &Error) {
         let signals = &self.writer.signals;
         signals.write_errors.fetch_add(1, Ordering::Relaxed);
-        self.trouble.begins(|| {
-            format!(
-                "{error}; until that is mended records wait in their rings, and what does not fit \
-                 is dropped and counted"
-            )
-        });
-        signals.tell(|progress| progress.trouble = Some(error.to_string()));
-        self.told.trouble = Some(error.to_string());
+        // A folder that goes while the lock is taken is made anew by the next try: no trouble yet.
+        if !(self.retry == FIRST_RETRY && is_missing(error)) {
+            self.trouble.begins(|| {
+                format!(
+                    "{error}; until that is mended records wait in their rings, and what does not \
+                     fit is dropped and counted"
+                )
+            });
+            signals.tell(|progress| progress.trouble = Some(error.to_string()));
+            self.told.trouble = Some(error.to_string());
+        }
         if self.writer.log.is_stuck() {
             self.go_apart();
         }

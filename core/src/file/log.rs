@@ -232,10 +232,11 @@ impl Locked<'_> {
         self.state.boot_id = boot_id;
         self.state.note = None;
         self.state.unreached.clear();
-        if let Some(id) = self.open_existing()? {
-            self.adopt(id)?;
+        // Without a log there is nothing to say, and perhaps no room for it.
+        match self.open_existing()? {
+            Some(id) => self.adopt(id).and_then(|()| self.save()),
+            None => Ok(()),
         }
-        self.save()
     }
 
     /// The append of this number is in the file: advance its rings, or remember that somebody must.
