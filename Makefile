@@ -68,7 +68,8 @@ test: | toolchain ## all tests; runs every suite even when one fails
 
 # What the suites need, made at the same time.
 .PHONY: test-products check-products
-test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests $(BUILD)/tools/loki
+test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests \
+	$(STAMPS)/failpoints $(BUILD)/tools/loki
 	@:
 check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BUILD)/bin/staticcheck
 	@:
@@ -76,6 +77,12 @@ check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BU
 .PHONY: check
 check: | toolchain ## formatting, linters, types, licences; every warning is an error
 	@tools/suites.sh check
+
+# Some proofs only, and each fuzz target for longer: make prove PROVE=fuzz FUZZ_SECONDS=600
+PROVE ?=
+.PHONY: prove
+prove: | toolchain ## the queue under loom, miri, sanitizers and fuzzing; most of it needs nightly Rust
+	@tools/prove.sh $(PROVE)
 
 .PHONY: bench
 bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
@@ -150,6 +157,17 @@ $(STAMPS)/lb: $(CLI_SOURCES) $(STAMPS)/commit-$(COMMIT) | toolchain
 
 $(BUILD)/lb: $(STAMPS)/lb
 	@:
+
+# --- both again, for tests that kill them where they ask for it ---
+
+# In a folder of its own: what is built with the feature never becomes a product.
+FAILPOINTS := $(BUILD)/failpoints
+
+$(STAMPS)/failpoints: $(FFI_SOURCES) $(CLI_SOURCES) | toolchain
+	@$(begin)
+	$(CARGO) build --locked --package lb-log-ffi --package lb-cli --features lb-log-ffi/failpoints,lb-cli/failpoints \
+		--target-dir $(FAILPOINTS) --config profile.dev.debug=false
+	@$(stamp)
 
 # --- the Rust peers of `make bench` ---
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from support import cc
+from support.paths import TESTS
 from support.process import Target, running_target
 
 
@@ -16,6 +18,12 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     """The bundled target, one for all tests."""
     with running_target(tmp_path_factory.mktemp("target")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def speaker_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program behind `support.speaker`, one for all tests."""
+    return cc.build(TESTS / "trouble" / "speaker.c", tmp_path_factory.mktemp("speaker") / "speaker")
 
 
 @pytest.fixture

@@ -41,6 +41,10 @@ suite_rust() {
 }
 count_rust() { sum_of '[0-9]+ passed' '[0-9]+ failed' '[0-9]+ ignored'; }
 
+# The queue in every order of steps: the part of `make prove` that takes seconds.
+suite_models() { tools/prove.sh loom; }
+count_models() { count_rust; }
+
 suite_go() {
   local directory package program status=0
   need build/.stamps/go-tests
@@ -55,7 +59,8 @@ suite_go() {
 count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
-  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv \
+    build/.stamps/failpoints
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache")
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
@@ -229,7 +234,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust go install docs python demo) ;;
+  test) suites=(rust models go install docs python demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt licences)

@@ -12,6 +12,6 @@ const Name = "lb-loki"
 
 func init() {
 	output.RegisterExtension(Name, func(params output.Params) (output.Output, error) {
-		return New(params, core.Open)
+		return New(params, core.OpenCounted)
 	})
 }

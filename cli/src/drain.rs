@@ -28,7 +28,9 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
     let (mut records, mut text) = (0, String::new());
     let rotation = rotation(common);
     // Rings to which no note leads may be of any log of this user.
-    let swept = sweep().records;
+    let found = sweep();
+    problems.extend(found.unreachable);
+    let swept = found.records;
     if swept > 0 {
         records += swept;
         let _ = writeln!(text, "rings without a note: {}", counted(swept, "record"));
@@ -60,6 +62,9 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
     let logs = counted(run.logs.len() as u64, "log");
     say.remark(&match (run.logs.len(), records) {
         (0, _) => format!("{}: no logs below it", folder.display()),
+        (_, 0) if !problems.is_empty() => {
+            format!("{}: {logs}, nothing was moved; what is left stays there", folder.display())
+        }
         (_, 0) => format!("{}: {logs}, nothing left to move", folder.display()),
         _ => format!("{}: {logs}, {} moved", folder.display(), counted(records, "record")),
     });

@@ -19,7 +19,7 @@ pub(crate) struct Rings {
     pub(crate) damaged: u64,
     /// Rings of dead processes that are gone, and why: what they held is lost.
     pub(crate) gone: Vec<String>,
-    /// Rings of dead processes that cannot be reached from here, and why.
+    /// Rings of dead processes that cannot be reached from here, why, and what to do.
     pub(crate) unreachable: Vec<String>,
     /// Live processes that write to the log.
     pub(crate) processes: Vec<Process>,
@@ -84,9 +84,7 @@ impl Rings {
     /// themselves.
     fn problems(&self, log: &Path) -> Vec<String> {
         let lost = self.gone.iter().map(|gone| format!("{gone}: what it held is lost"));
-        let stay = self.unreachable.iter().map(|why| {
-            format!("{why}; its records stay there: run lb drain where they can be reached")
-        });
+        let stay = self.unreachable.iter().cloned();
         let damaged = (self.damaged > 0).then(|| {
             format!(
                 "{}: {} records could not be read in damaged rings",

@@ -91,7 +91,8 @@ fn look(log: &Log, rotation: Rotation, problems: &mut Vec<String>) -> Entry {
         files.push(FileEntry { path, lines, bytes, last_timestamp: last, quarantine });
     }
     let records = || files.iter().filter(|file| !file.quarantine);
-    let sum = |of: fn(&Process) -> u64| rings.processes.iter().map(of).sum();
+    // What a damaged ring file says may be any number.
+    let sum = |of: fn(&Process) -> u64| rings.processes.iter().map(of).fold(0, u64::saturating_add);
     Entry {
         path: log.path.display().to_string(),
         lines: records().map(|file| file.lines).sum(),

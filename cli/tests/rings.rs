@@ -155,6 +155,60 @@ fn a_lock_that_is_held_is_named() {
     assert!(ran.stderr.contains("warning: $F/out/r/logs/.a-h.lock: "), "{}", ran.stderr);
 }
 
+#[test]
+fn what_is_no_note_is_named_and_the_others_are_moved() {
+    let lb = Lb::new();
+    start_and_kill(&lb, "a");
+    lb.file("innocent", "dear to somebody");
+    let note = lb.path("out/r/logs/.a-h.000000000000000b.rings");
+    std::os::unix::fs::symlink(lb.path("innocent"), &note).unwrap();
+    let why = "$F/out/r/logs/.a-h.000000000000000b.rings: a link, a folder or a device stands in \
+               its place; remove it";
+    for (command, records) in [("drain out", "50 records"), ("status r --output-dir out", "50")] {
+        let ran = lb.run(command);
+        assert_eq!(ran.code, 1, "{command}: {}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{command}: {}", ran.stderr);
+        assert!(ran.stdout.contains(records), "{command}: {}", ran.stdout);
+    }
+    assert_eq!(numbers(&lb, "out/r/logs/a-h.jsonl"), (1..=RECORDS).collect::<Vec<_>>());
+    assert!(note.is_symlink());
+    assert_eq!(std::fs::read_to_string(lb.path("innocent")).unwrap(), "dear to somebody");
+}
+
+/// A file in `/dev/shm` under a name of this test's own, removed whatever happens.
+struct InShm(std::path::PathBuf);
+
+impl InShm {
+    fn new(id: u32, content: &[u8]) -> Self {
+        let id = u64::from(std::process::id()) << 32 | u64::from(id);
+        let path = format!("/dev/shm/lb-log-{id:016x}.rings").into();
+        std::fs::write(&path, content).unwrap();
+        // Older than any ring file that is being made.
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(std::time::SystemTime::now() - Duration::from_hours(1)).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for InShm {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[test]
+fn drain_sweeps_what_was_to_become_rings_and_no_strangers_file() {
+    let lb = Lb::new();
+    let (empty, begun) = (InShm::new(1, b""), InShm::new(2, b"lbrings1 and then it died"));
+    let (zeros, strange) = (InShm::new(3, &[0; 8192]), InShm::new(4, b"dear to somebody"));
+    lb.file("out/r/logs/.a-h.lock", "");
+    lb.run("drain out");
+    for swept in [empty, begun, zeros] {
+        assert!(!swept.0.exists(), "{}", swept.0.display());
+    }
+    assert_eq!(std::fs::read_to_string(&strange.0).unwrap(), "dear to somebody");
+}
+
 /// Takes the note of a killed program away and returns the ring file that nothing leads to now.
 fn orphan(lb: &Lb) -> std::path::PathBuf {
     let notes: Vec<_> = std::fs::read_dir(lb.path("out/r/logs"))

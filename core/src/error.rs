@@ -17,7 +17,7 @@ pub enum Error {
     #[error("{0}")]
     Config(String),
     /// A file or folder that cannot be used.
-    #[error("{path}: {doing}: {source}")]
+    #[error("{path}: {doing}: {source}{}", remedy(.source))]
     Io {
         /// The file or folder.
         path: PathBuf,
@@ -44,6 +44,31 @@ pub enum Error {
     /// A bound of the library was reached.
     #[error("{0}")]
     Limit(String),
+}
+
+/// What a person can do about an error of the system, behind a semicolon; empty where that is not
+/// known.
+fn remedy(error: &io::Error) -> &'static str {
+    use io::ErrorKind;
+    match error.kind() {
+        ErrorKind::StorageFull => "; free some space there",
+        ErrorKind::QuotaExceeded => "; free some space there, or have the quota raised",
+        ErrorKind::ReadOnlyFilesystem => {
+            "; make its file system writable again (after an error of the disk: repair and mount it)"
+        }
+        ErrorKind::PermissionDenied => "; give this user the right to write there",
+        ErrorKind::IsADirectory => "; a folder has its place: move that away",
+        ErrorKind::NotADirectory => "; a file has the place of its folder: move that away",
+        _ if error.raw_os_error() == Some(libc::ELOOP) => {
+            "; a symbolic link has its place: move that away"
+        }
+        _ => "",
+    }
+}
+
+/// Whether an error says that there is no room, now, on a disk that is otherwise sound.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 impl Error {

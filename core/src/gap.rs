@@ -1,8 +1,11 @@
 //! Holes in a log, told in the log itself: records of event type `log_gap`.
 
+use crate::error::Result;
+use crate::file::LogFile;
 use crate::frame::append_tag;
-use crate::own_record::OwnRecord;
-use crate::record::{Level, TagValue};
+use crate::mover::Recovery;
+use crate::own_record::{OwnRecord, tell};
+use crate::record::{Context, Level, TagValue};
 
 /// Records that should be in the log and are not.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -38,6 +41,33 @@ fn timestamp(ns: i64) -> String {
     let mut text = Vec::new();
     crate::encode::append_timestamp(&mut text, ns);
     String::from_utf8(text).unwrap_or_default()
+}
+
+/// Tells what was lost with dead processes.
+pub(crate) fn tell_losses(
+    log: &mut LogFile,
+    found: &Recovery,
+    context: Option<&Context>,
+) -> Result<()> {
+    let damaged = (found.damaged > 0).then(|| Gap {
+        lost: Some(found.damaged),
+        reason: "the ring of a killed process was damaged".into(),
+        since_ns: None,
+    });
+    let untold = (found.untold > 0).then(|| Gap {
+        lost: Some(found.untold),
+        reason: "a ring was full, and its process ended before it could tell".into(),
+        since_ns: None,
+    });
+    let gone = found.gone.iter().map(|why| Gap {
+        lost: None,
+        reason: format!("what a process had not written when it ended is gone ({why})"),
+        since_ns: None,
+    });
+    for gap in gone.chain(damaged).chain(untold) {
+        tell(log, &gap, context)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -95,13 +95,6 @@ struct Cursor<'m> {
     next: Option<(Frame<'m>, u64, i64)>,
 }
 
-/// What one gathering did.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Gathered {
-    /// Records that cannot be read, because their ring was damaged.
-    pub(crate) damaged: u64,
-}
-
 impl Gatherer {
     pub(crate) fn new(max_record_bytes: usize) -> Self {
         Self {
@@ -125,7 +118,7 @@ impl Gatherer {
         limit: usize,
         to_ns: impl Fn(u64) -> i64,
         distrust: bool,
-    ) -> Gathered {
+    ) {
         // The tails first: a context is stored before the frame that needs it is published.
         self.tails.clear();
         self.tails.extend(rings.used().map(|ring| ring.control.tail()));
@@ -136,9 +129,7 @@ impl Gatherer {
             .enumerate()
             .map(|(index, _)| (index, sane(rings.ring(index).control.position())));
         self.block.begin(used);
-        let mut work = Work { gatherer: self, rings, to_ns, distrust, damaged: 0 };
-        work.run(limit);
-        Gathered { damaged: work.damaged }
+        Work { gatherer: self, rings, to_ns, distrust }.run(limit);
     }
 }
 
@@ -153,7 +144,6 @@ struct Work<'g, 'm, F> {
     rings: &'m RingFile,
     to_ns: F,
     distrust: bool,
-    damaged: u64,
 }
 
 impl<'m, F: Fn(u64) -> i64> Work<'_, 'm, F> {
@@ -206,8 +196,7 @@ impl<'m, F: Fn(u64) -> i64> Work<'_, 'm, F> {
     ) -> bool {
         let Gatherer { encoder, contexts, block, .. } = &mut *self.gatherer;
         let Some(context) = contexts.of(frame) else {
-            self.damaged += 1;
-            block.skip(cursor.place, behind, 0);
+            block.skip(cursor.place, behind, 1);
             return true;
         };
         let source = Source {
@@ -277,8 +266,7 @@ impl<'m, F: Fn(u64) -> i64> Work<'_, 'm, F> {
         let taken = block.end().get(cursor.place).map_or(0, |(_, position)| position.records);
         // Counts may be damaged, too: no more records can be there than have room.
         let most = self.rings.layout().ring_bytes() / FRAME_HEADER as u64;
-        self.damaged += published.saturating_sub(taken).min(most);
-        block.skip(cursor.place, cursor.end, published);
+        block.skip(cursor.place, cursor.end, published.saturating_sub(taken).min(most));
     }
 }
 

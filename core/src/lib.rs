@@ -11,6 +11,7 @@ mod contexts;
 mod core;
 mod encode;
 pub mod error;
+mod failpoint;
 mod file;
 pub mod frame;
 #[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
@@ -24,6 +25,7 @@ pub mod logger;
 // What `lb verify` reads Loki with is there already.
 #[allow(dead_code)]
 pub mod loki;
+mod mover;
 pub mod names;
 mod notice;
 mod own_record;

@@ -104,8 +104,11 @@ fn what_was_logged_is_in_the_file_and_close_leaves_nothing_else() {
 fn threads_keep_their_order_wherever_the_rings_are() {
     for dir in ["auto", "log", "memory"] {
         let home = Home::new();
-        let logger =
-            home.open(&json!({"ring_dir": dir, "ring_bytes": 65_536, "ring_total_bytes": 262_144}));
+        // A sanitizer takes its time.
+        let logger = home.open(&json!({
+            "ring_dir": dir, "ring_bytes": 65_536, "ring_total_bytes": 262_144,
+            "full_timeout_ms": 10_000,
+        }));
         // All begin before one ends, so that there are more threads than rings.
         let begin = std::sync::Barrier::new(6);
         std::thread::scope(|scope| {

@@ -21,6 +21,10 @@ impl Trouble {
         }
     }
 
+    pub(crate) fn lasts(&self) -> bool {
+        self.said
+    }
+
     pub(crate) fn ends(&mut self, text: impl FnOnce() -> String) {
         if self.said {
             self.said = false;

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::clock::{Clock, realtime_ns};
 use crate::config::RingDir;
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::file::{LogFile, OwnNote, RingPlace};
 use crate::notice::say;
 use crate::ring::{Birth, Layout, RingFile};
@@ -39,11 +40,14 @@ pub(crate) fn make_rings(
     for &place in candidates(wanted) {
         let on_disk = place == RingPlace::Log;
         let made = RingFile::create(&place.path(path, birth.id), layout, &birth, on_disk).and_then(
-            |file| match OwnNote::make(path, &file, place) {
-                Ok(note) => Ok((file, note)),
-                Err(error) => {
-                    file.remove();
-                    Err(error)
+            |file| {
+                failpoint::at(Point::RingFileMade);
+                match OwnNote::make(path, &file, place) {
+                    Ok(note) => Ok((file, note)),
+                    Err(error) => {
+                        file.remove();
+                        Err(error)
+                    }
                 }
             },
         );

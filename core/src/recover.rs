@@ -1,46 +1,20 @@
 //! Moves the records of dead processes from their rings into their log.
 //!
 //! Done by whoever opens a log, by each writer once a second for its dead siblings, and by
-//! `lb drain`. Each thread's records keep their order, and each is written once: the positions
-//! of the rings advance by the append protocol, whoever runs it and however often it dies.
+//! `lb drain`.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::file::{LogFile, Rotation, Seen, distrusted_at, folder_of, look};
-use crate::gap::Gap;
-use crate::gather::{BLOCK_BYTES, Gatherer};
+use crate::gap::tell_losses;
+pub use crate::mover::Recovery;
+use crate::mover::{identity_in, move_records};
 use crate::names;
-use crate::own_record::tell;
 use crate::record::Context;
-use crate::ring::RingFile;
-
-/// What recovery found beside one log.
-#[derive(Clone, Debug, Default)]
-pub struct Recovery {
-    /// Records that were moved into the file.
-    pub records: u64,
-    /// Records that could not be read, because their ring was damaged.
-    pub damaged: u64,
-    /// Ring files of living processes, which were left alone.
-    pub alive: u64,
-    /// Ring files of dead processes that are gone, with the reason: what they held is lost.
-    pub gone: Vec<String>,
-    /// Ring files that cannot be reached from here, with the reason: their notes stay.
-    pub unreachable: Vec<String>,
-}
-
-impl Recovery {
-    /// Adds what was found elsewhere.
-    pub fn add(&mut self, other: Self) {
-        self.records += other.records;
-        self.damaged += other.damaged;
-        self.alive += other.alive;
-        self.gone.extend(other.gone);
-        self.unreachable.extend(other.unreachable);
-    }
-}
+use crate::sweep::sweep_beside;
 
 /// Recovers what dead processes left beside the log at `path`. It is rotated by these limits, else
 /// by those of the dead; lines are as long as their own process would have written them.
@@ -70,31 +44,23 @@ pub(crate) fn recover(
     context: Option<&Context>,
 ) -> Result<Recovery> {
     let mut total = Recovery::default();
-    for id in noted(log.path())? {
-        if Some(id) != own {
-            let found = recover_one(log, id)?;
-            tell_losses(log, &found, context)?;
-            total.add(found);
+    let mut gone = Vec::new();
+    for id in noted(log.path())?.into_iter().filter(|id| Some(*id) != own) {
+        match recover_one(log, id, context)? {
+            Some(found) => total.add(found),
+            None => gone.push(id),
         }
     }
-    Ok(total)
-}
-
-fn tell_losses(log: &mut LogFile, found: &Recovery, context: Option<&Context>) -> Result<()> {
-    let damaged = (found.damaged > 0).then(|| Gap {
-        lost: Some(found.damaged),
-        reason: "the ring of a killed process was damaged".into(),
-        since_ns: None,
-    });
-    let gone = found.gone.iter().map(|why| Gap {
-        lost: None,
-        reason: format!("what a process had not written when it ended is gone ({why})"),
-        since_ns: None,
-    });
-    for gap in gone.chain(damaged) {
-        tell(log, &gap, context)?;
+    total.add(sweep_beside(log, context)?);
+    if !gone.is_empty() {
+        // Behind what was moved: a new log has no record whose identity a gap could take.
+        for id in gone {
+            total.add(settle_gone(log, id, context)?);
+        }
+        // A note may have said something false of rings that are there.
+        total.add(sweep_beside(log, context)?);
     }
-    Ok(())
+    Ok(total)
 }
 
 /// The ids of all rings notes beside a log.
@@ -114,81 +80,66 @@ pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
     Ok(ids)
 }
 
-fn recover_one(log: &mut LogFile, id: u64) -> Result<Recovery> {
+/// What to do about rings that cannot be reached from here.
+const STAY: &str = "its records stay there: run lb drain where and as whom they can be reached";
+
+/// Moves the records of one dead process. `None` where its rings are gone.
+fn recover_one(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<Option<Recovery>> {
     let path = log.path().to_path_buf();
     let boot = log.boot_id();
     let mut locked = log.lock()?;
     let mut found = Recovery::default();
     let seen = match look(&path, id, boot) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
-        Err(error) => Seen::Unreachable { why: error.to_string() },
         Ok(seen) => seen,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(found)),
+        Err(error) => {
+            let what = if error.kind() == io::ErrorKind::InvalidInput { "remove it" } else { STAY };
+            found.unreachable.push(describe(&path, id, &format!("{error}; {what}")));
+            return Ok(Some(found));
+        }
     };
     match seen {
         Seen::Alive => found.alive = 1,
-        Seen::Unreachable { why } => found.unreachable.push(describe(&path, id, &why)),
-        Seen::Gone { note, why } => {
-            note.remove();
-            locked.forget_unreached(id)?;
-            found.gone.push(describe(&path, id, &why));
-        }
+        Seen::Gone { .. } => return Ok(None),
         Seen::Dead { note, rings } => {
             locked.honour_unreached(&rings);
             drop(locked);
+            failpoint::at(Point::RecoveryLocked);
             move_records(log, &rings, &mut found)?;
+            failpoint::at(Point::RecoveryMoved);
+            tell_losses(log, &found, context.or(identity_in(&rings).as_ref()))?;
             let mut locked = log.lock()?;
             note.remove();
+            failpoint::at(Point::RecoveryNoteRemoved);
             locked.forget_unreached(id)?;
+            failpoint::at(Point::RecoveryForgotten);
             rings.remove();
+            failpoint::at(Point::RecoveryDone);
         }
     }
+    Ok(Some(found))
+}
+
+/// Tells in the log that the rings of a dead process are gone, and removes its note.
+fn settle_gone(log: &mut LogFile, id: u64, context: Option<&Context>) -> Result<Recovery> {
+    let path = log.path().to_path_buf();
+    let boot = log.boot_id();
+    let mut found = Recovery::default();
+    let locked = log.lock()?;
+    let Ok(Seen::Gone { note, why }) = look(&path, id, boot) else { return Ok(found) };
+    drop(locked);
+    found.gone.push(describe(&path, id, &why));
+    // The note stays until its loss is told: better twice than never.
+    tell_losses(log, &found, context)?;
+    failpoint::at(Point::RecoveryGapTold);
+    let mut locked = log.lock()?;
+    note.remove();
+    locked.forget_unreached(id)?;
     Ok(found)
 }
 
 fn describe(log: &Path, id: u64, why: &str) -> String {
     format!("{}: {why}", names::rings_note(log, id).display())
-}
-
-/// Moves all records of a dead process's rings into its log.
-pub(crate) fn move_records(
-    log: &mut LogFile,
-    rings: &RingFile,
-    found: &mut Recovery,
-) -> Result<()> {
-    // Lines may be as long as the process itself would have written them.
-    let mut gatherer = Gatherer::new(rings.max_record_bytes());
-    let before = log.rotation();
-    let theirs = rings.rotation();
-    log.set_rotation(Rotation {
-        max_bytes: before.max_bytes.or(theirs.max_bytes),
-        max_age: before.max_age.or(theirs.max_age),
-    });
-    let moved = move_all(log, rings, &mut gatherer, found);
-    log.set_rotation(before);
-    moved
-}
-
-fn move_all(
-    log: &mut LogFile,
-    rings: &RingFile,
-    gatherer: &mut Gatherer,
-    found: &mut Recovery,
-) -> Result<()> {
-    let calibration = rings.calibration();
-    loop {
-        let limit = log.block_limit(BLOCK_BYTES);
-        found.damaged +=
-            gatherer.gather(rings, limit, |stamp| calibration.to_ns(stamp), true).damaged;
-        let block = gatherer.block();
-        if block.is_empty() {
-            return Ok(());
-        }
-        let (lines, error) = log.lock()?.append(Some(rings), block);
-        found.records += lines;
-        if let Some(error) = error {
-            return Err(error);
-        }
-    }
 }
 
 /// All logs below a folder that rings notes lead to, and those that are logs themselves.
@@ -221,3 +172,7 @@ pub fn logs_below(folder: &Path) -> Result<Vec<PathBuf>> {
     logs.dedup();
     Ok(logs)
 }
+
+#[cfg(all(test, not(loom), not(miri)))]
+#[path = "hostile_tests.rs"]
+mod hostile_tests;

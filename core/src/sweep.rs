@@ -1,17 +1,21 @@
-//! Ring files that nothing leads to any more: their process died before it made its note, or
-//! somebody deleted the folder with the note.
+//! Ring files that nothing leads to any more: their process died before it made its note or
+//! behind its removal, or somebody deleted the folder with the note.
 //!
 //! A ring file is locked by its owner from before its header is written. One with a sound header
 //! whose lock can be had is therefore a dead process's.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
-use crate::file::{LogFile, RingPlace, Rotation, open_ring_file, ring_id_in, try_lock};
+use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
+use crate::file::{Beside, LogFile, RingPlace, Rotation, open_ring_file, ring_id_in, try_lock};
+use crate::gap::tell_losses;
+use crate::mover::{Recovery, identity_in, move_records};
 use crate::names;
-use crate::recover::{Recovery, move_records};
+use crate::record::Context;
 use crate::ring::RingFile;
 
 /// A file without a sound header is only taken away when it is older than this: a younger one may
@@ -26,54 +30,130 @@ pub fn sweep() -> Recovery {
     let mut found = Recovery::default();
     let folder = RingPlace::Shm.folder(Path::new(""));
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let id = entry.file_name().to_str().and_then(ring_id_in);
-        if let Some(id) = id {
-            sweep_one(&entry.path(), id, &mut found);
+        let Some(id) = entry.file_name().to_str().and_then(ring_id_in) else { continue };
+        let Some(rings) = orphan(&entry.path(), id, None) else { continue };
+        let path = rings.log_path().to_path_buf();
+        if !rings.made_among_these_mounts() {
+            // Its log's path means nothing here, or something else.
+            continue;
         }
+        if names::stem(&path).is_none() {
+            let why = "its records belong into a file that is no log; remove it";
+            found.unreachable.push(format!("{}: {why}", rings.path().display()));
+            continue;
+        }
+        if !path.is_absolute() || !path.parent().is_some_and(Path::is_dir) {
+            // A deleted folder is not made anew for the dead.
+            rings.remove();
+            continue;
+        }
+        let mut log = LogFile::new(&path, Rotation::default());
+        // What cannot be written now stays where it is.
+        let _ = settle(&rings, &mut log, None, &mut found);
     }
     found
 }
 
-fn sweep_one(path: &Path, id: u64, found: &mut Recovery) {
-    let Ok(file) = open_ring_file(path) else { return };
-    let Ok(metadata) = file.metadata() else { return };
+/// Does the same for ring files beside a log, and clears away notes that were never finished.
+pub(crate) fn sweep_beside(log: &mut LogFile, context: Option<&Context>) -> Result<Recovery> {
+    let mut found = Recovery::default();
+    let path = log.path().to_path_buf();
+    let folder = RingPlace::Log.folder(&path).to_path_buf();
+    let failed = |error| Error::io(&folder, "looking for rings of dead processes", error);
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        match entry.file_name().to_str().and_then(|name| Beside::of_name(&path, name)) {
+            Some(Beside::Rings(id)) => {
+                if let Some(rings) = orphan(&entry.path(), id, Some(&path)) {
+                    settle(&rings, log, context, &mut found)?;
+                }
+            }
+            Some(Beside::Temporary) => remove_unlocked(&entry.path()),
+            None => {}
+        }
+    }
+    Ok(found)
+}
+
+/// The ring file at a path, locked by us, if it is a dead process's and has no note beside `log`,
+/// or else beside the log that it names. What never became a ring file is removed.
+fn orphan(path: &Path, id: u64, log: Option<&Path>) -> Option<RingFile> {
+    let file = open_ring_file(path).ok()?;
+    let metadata = file.metadata().ok()?;
     if metadata.uid() != rustix::process::geteuid().as_raw() {
-        return;
+        return None;
     }
-    let Ok(lock) = file.try_clone() else { return };
+    let lock = file.try_clone().ok()?;
     // A header first, then the lock: who has written it has locked the file before.
-    let rings = RingFile::open(file, path);
-    let settled = rings.as_ref().map_or_else(|_| is_old(&lock), |rings| rings.id() == id);
-    if !settled || !try_lock(&lock).is_ok_and(|locked| locked) {
-        return;
+    let Ok(rings) = RingFile::open(file, path) else {
+        if RingFile::was_begun_in(&lock)
+            && is_old(&lock)
+            && try_lock(&lock).is_ok_and(|locked| locked)
+        {
+            let _ = std::fs::remove_file(path);
+        }
+        return None;
+    };
+    // Where there is a note its log's own recovery does it, with everything that belongs to it.
+    // Asked before the lock, too, which that recovery wants to have.
+    let noted = || match log {
+        Some(log) => has_note(log, id),
+        None => has_note(rings.log_path(), id) || went_apart(rings.log_path(), id),
+    };
+    if rings.id() != id || noted() || !rings.lock().is_ok_and(|locked| locked) || noted() {
+        return None;
     }
-    match rings {
-        Ok(rings) => sweep_rings(&rings, found),
-        Err(_) => drop(std::fs::remove_file(path)),
+    if metadata.nlink() > 1 {
+        // Left on the way from one log to another: its note leads to its other name.
+        rings.remove();
+        return None;
     }
+    Some(rings)
 }
 
-/// A dead process's rings, locked by us.
-fn sweep_rings(rings: &RingFile, found: &mut Recovery) {
-    let log = rings.log_path().to_path_buf();
-    if names::rings_note(&log, rings.id()).symlink_metadata().is_ok() {
-        // Its log's own recovery does it, with everything that belongs to it.
-        return;
-    }
-    if !has_folder(&log) {
-        rings.remove();
-        return;
-    }
-    let mut file = LogFile::new(&log, Rotation::default());
-    if move_records(&mut file, rings, found).is_ok() {
-        rings.remove();
-    }
+fn has_note(log: &Path, id: u64) -> bool {
+    names::rings_note(log, id).symlink_metadata().is_ok()
 }
 
-/// Whether the log's folder is still there: a deleted one is not made anew for the dead.
-fn has_folder(log: &Path) -> bool {
-    let folder: Option<PathBuf> = log.parent().map(Path::to_path_buf);
-    log.is_absolute() && folder.is_some_and(|folder| folder.is_dir())
+/// Whether a ring file's note lies beside another log of the folder: its process went on in a log
+/// apart.
+fn went_apart(log: &Path, id: u64) -> bool {
+    let beside = std::fs::read_dir(RingPlace::Log.folder(log)).into_iter().flatten().flatten();
+    beside
+        .filter_map(|entry| names::parse_rings_note(entry.file_name().to_str()?).map(|(_, id)| id))
+        .any(|noted| noted == id)
+}
+
+/// Moves what a dead process's rings hold into its log, tells what is lost, and removes them.
+fn settle(
+    rings: &RingFile,
+    log: &mut LogFile,
+    context: Option<&Context>,
+    total: &mut Recovery,
+) -> Result<()> {
+    failpoint::at(Point::SweepLocked);
+    let mut found = Recovery::default();
+    let done = if rings.boot_id() == log.boot_id() {
+        move_records(log, rings, &mut found)
+    } else {
+        // What the disk kept of them proves nothing.
+        let what = format!("{}: the machine was restarted", rings.path().display());
+        found.gone.push(what);
+        Ok(())
+    };
+    let told =
+        done.and_then(|()| tell_losses(log, &found, context.or(identity_in(rings).as_ref())));
+    total.add(found);
+    told?;
+    failpoint::at(Point::SweepMoved);
+    rings.remove();
+    Ok(())
+}
+
+fn remove_unlocked(path: &Path) {
+    if open_ring_file(path).is_ok_and(|file| try_lock(&file).is_ok_and(|locked| locked)) {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 fn is_old(file: &File) -> bool {

@@ -110,7 +110,7 @@ pub(crate) fn era() -> u64 {
             Ok(_) => {
                 // After a raw clone no handler has run.
                 close_inherited();
-                #[cfg(target_os = "linux")]
+                #[cfg(all(target_os = "linux", not(miri)))]
                 membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED);
                 let number = LAST.fetch_add(1, Ordering::Relaxed) + 1;
                 mark.store(number, Ordering::Release);

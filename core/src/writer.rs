@@ -72,7 +72,7 @@ impl Signals {
         }
     }
 
-    /// Number of finished appends: it moves while the writer moves.
+    /// Number of appends that took something from the rings: it moves while the writer moves.
     pub(crate) fn appends(&self) -> u64 {
         self.appends.load(Ordering::Relaxed)
     }
@@ -125,6 +125,10 @@ impl Signals {
         done: impl Fn(Option<bool>) -> bool,
     ) -> std::result::Result<(), Option<String>> {
         self.waiters.fetch_add(1, Ordering::SeqCst);
+        // Also where it waits behind a failure, which `wake` does not cut short.
+        if let Some(thread) = self.thread.get() {
+            thread.unpark();
+        }
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = loop {
             if done(progress.ended) {
@@ -180,11 +184,17 @@ impl Writer {
     }
 }
 
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
+}
+
 /// The thread at work.
 struct Run {
     writer: Writer,
     gatherer: Gatherer,
     trouble: Trouble,
+    /// Records were dropped although nothing failed: said once, for it may come and go all day.
+    behind: Trouble,
     idle: u32,
     sleep: Duration,
     retry: Duration,
@@ -194,7 +204,6 @@ struct Run {
 
 /// What was told of losses so far.
 struct Told {
-    dropped: u64,
     damaged: u64,
     replaced: u64,
     /// When that was, nanoseconds since 1970.
@@ -209,11 +218,12 @@ impl Run {
             gatherer: Gatherer::new(writer.max_record_bytes),
             writer,
             trouble: Trouble::default(),
+            behind: Trouble::default(),
             idle: 0,
             sleep: FIRST_SLEEP,
             retry: FIRST_RETRY,
             housekept: Instant::now(),
-            told: Told { dropped: 0, damaged: 0, replaced: 0, at_ns: realtime_ns(), trouble: None },
+            told: Told { damaged: 0, replaced: 0, at_ns: realtime_ns(), trouble: None },
         }
     }
 
@@ -250,26 +260,29 @@ impl Run {
     fn write_block(&mut self) -> Result<bool> {
         let Writer { rings, signals, log, converter, .. } = &mut self.writer;
         let limit = log.block_limit(BLOCK_BYTES);
-        let gathered =
-            self.gatherer.gather(rings.file(), limit, |stamp| converter.to_ns(stamp), false);
-        signals.damaged.fetch_add(gathered.damaged, Ordering::Relaxed);
-        signals.damaged_here.fetch_add(gathered.damaged, Ordering::Relaxed);
+        self.gatherer.gather(rings.file(), limit, |stamp| converter.to_ns(stamp), false);
         let block = self.gatherer.block();
         if block.is_empty() {
             return Ok(false);
         }
         let mut locked = log.lock()?;
-        let (_, error) = locked.append(Some(rings.file()), block);
+        let (lines, error) = locked.append(Some(rings.file()), block);
         signals.file_bytes.store(locked.committed(), Ordering::Relaxed);
         drop(locked);
+        signals.damaged.fetch_add(block.lost(), Ordering::Relaxed);
+        signals.damaged_here.fetch_add(block.lost(), Ordering::Relaxed);
         signals.rotations.store(log.rotations(), Ordering::Relaxed);
-        signals.appends.fetch_add(1, Ordering::Relaxed);
+        if lines > 0 || error.is_none() {
+            signals.appends.fetch_add(1, Ordering::Relaxed);
+        }
         if let Some(error) = error {
             return Err(error);
         }
         self.retry = FIRST_RETRY;
-        let path = log.path();
-        self.trouble.ends(|| format!("{}: writing again", path.display()));
+        let (path, untold) = (log.path(), rings.file().untold());
+        self.trouble.ends(|| {
+            format!("{}: writing again; {untold} records were dropped meanwhile", path.display())
+        });
         if signals.waiters.load(Ordering::SeqCst) > 0 {
             signals.tell(|progress| progress.trouble = None);
         }
@@ -279,37 +292,39 @@ impl Run {
     fn fail(&mut self, error: &Error) {
         let signals = &self.writer.signals;
         signals.write_errors.fetch_add(1, Ordering::Relaxed);
-        self.trouble.begins(|| {
-            format!(
-                "{error}; records wait in their rings, what does not fit is dropped and counted"
-            )
-        });
-        signals.tell(|progress| progress.trouble = Some(error.to_string()));
-        self.told.trouble = Some(error.to_string());
+        // A folder that goes while the lock is taken is made anew by the next try: no trouble yet.
+        if !(self.retry == FIRST_RETRY && is_missing(error)) {
+            self.trouble.begins(|| {
+                format!(
+                    "{error}; until that is mended records wait in their rings, and what does not \
+                     fit is dropped and counted"
+                )
+            });
+            signals.tell(|progress| progress.trouble = Some(error.to_string()));
+            self.told.trouble = Some(error.to_string());
+        }
         if self.writer.log.is_stuck() {
             self.go_apart();
         }
-        self.pause(self.retry);
+        // Not woken by each call: a full disk would be asked again for every record.
+        thread::park_timeout(self.retry);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
     }
 
     /// Goes on in a file of our own, so that one stopped process does not stop all others.
     fn go_apart(&mut self) {
         let Writer { rings, log, note, signals, .. } = &mut self.writer;
-        let mut apart = log.apart(Apart::Stuck);
-        let opened = apart.lock().and_then(|mut locked| locked.ensure_log());
-        let moved = opened.and_then(|()| match note {
-            Some(note) => note
-                .move_to(log.path(), apart.path(), rings.file())
-                .map_err(|error| Error::io(apart.path(), "moving the rings note", error)),
-            None => Ok(()),
-        });
-        match moved {
-            Ok(()) => {
-                signals.note_apart(apart.path());
-                *log = apart;
-            }
-            Err(error) => say(&error.to_string()),
+        // What fails here is tried again at the next failure to have the lock.
+        let Ok(apart) = log.apart(Apart::Stuck) else { return };
+        let moved = note
+            .as_mut()
+            .is_none_or(|note| note.move_to(log.path(), apart.path(), rings.file()).is_ok());
+        if moved {
+            log.say_apart(&apart);
+            signals.note_apart(apart.path());
+            *log = apart;
+            // It was said where we go on.
+            self.trouble = Trouble::default();
         }
     }
 
@@ -366,23 +381,37 @@ impl Run {
     /// the next time, in one sum.
     fn tell_gaps(&mut self) {
         let Writer { rings, signals, log, context, .. } = &mut self.writer;
-        let dropped = rings.file().counted(Counter::Dropped);
+        let untold = rings.file().untold();
         let damaged = signals.damaged_here.load(Ordering::Relaxed);
         let replaced = log.replaced();
         let told = &mut self.told;
-        if (dropped, damaged, replaced) == (told.dropped, told.damaged, told.replaced) {
+        if (untold, damaged, replaced) == (0, told.damaged, told.replaced) {
             told.at_ns = realtime_ns();
+            if !self.trouble.lasts() {
+                told.trouble = None;
+            }
             return;
         }
         let since_ns = Some(told.at_ns);
         let gap = |lost: Option<u64>, reason: String| Gap { lost, reason, since_ns };
-        if dropped > told.dropped {
-            let why = told.trouble.take().unwrap_or_else(|| "the writer fell behind".into());
-            let full = gap(Some(dropped - told.dropped), format!("a ring was full: {why}"));
+        if untold > 0 {
+            let why = told.trouble.clone().unwrap_or_else(|| "the writer fell behind".into());
+            let full = gap(Some(untold), format!("a ring was full: {why}"));
             if tell(log, &full, Some(context)).is_err() {
                 return;
             }
-            told.dropped = dropped;
+            // Of a failure it was said when it began.
+            if told.trouble.take().is_none() {
+                self.behind.begins(|| {
+                    format!(
+                        "{}: records were dropped, because calls were faster than the disk and a \
+                         ring was full; a larger ring_bytes holds more, log_gap records and the \
+                         statistics tell how many",
+                        log.path().display()
+                    )
+                });
+            }
+            rings.file().count(Counter::Told, untold);
         }
         if damaged > told.damaged {
             let lost = gap(Some(damaged - told.damaged), "a ring was damaged".into());
@@ -396,6 +425,7 @@ impl Run {
             if tell(log, &gap(None, reason.into()), Some(context)).is_err() {
                 return;
             }
+            say(&format!("{}: {reason}; a new one is there now", log.path().display()));
             // What this very append found is told the next time.
             told.replaced = replaced;
         }

@@ -1,6 +1,6 @@
 /* Four threads that log until they are killed.
  *
- *   crash CONFIG SESSION PAGE BURST PAUSE_US
+ *   crash CONFIG SESSION PAGE BURST PAUSE_US [COUNT [FILE_LIMIT]]
  *
  * Each thread counts what was accepted. Once a call has returned "accepted", the count is published in PAGE, a file
  * mapped into memory, which outlives this process: whoever reads it afterwards knows what must be in the log. A record
@@ -9,17 +9,22 @@
  * A record's message is "SESSION THREAD NUMBER FILL", where FILL is NUMBER's own pattern and length: a glued or cut
  * line cannot look right. After BURST records a thread sleeps PAUSE_US (0: never).
  *
+ * With a COUNT each thread ends behind so many records, and the log is closed. FILE_LIMIT is the length, in bytes, that
+ * no file can pass once the log is open: a full disk.
+ *
  * With SESSION 0 the log is opened and closed, and nothing is logged: a recovery.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +45,7 @@ struct job {
   const lb_logger *logger;
   struct page *page;
   unsigned session, thread, burst, pause_us;
+  uint64_t count;
 };
 
 static void die(const char *what) {
@@ -68,7 +74,7 @@ static void *work(void *argument) {
   const struct job *job = argument;
   static const char key[] = "number";
   char message[FILL_MAX + 128];
-  for (uint64_t number = 1;; number++) {
+  for (uint64_t number = 1; job->count == 0 || number <= job->count; number++) {
     lb_tag tag = {.key = {key, sizeof key - 1}, .type = LB_TAG_UNSIGNED, .value = {.unsigned_integer = number}};
     lb_record record = {.struct_size = sizeof record, .context = LB_CONTEXT_DEFAULT, .level = LB_LEVEL_INFO};
     record.message.data = message;
@@ -91,9 +97,15 @@ static void *work(void *argument) {
   return NULL;
 }
 
+static void close_log(lb_logger *logger) {
+  lb_error *error = NULL;
+  if (lb_logger_close(logger, 10000, &error) != LB_OK) die_of("close", error);
+  lb_logger_free(logger);
+}
+
 int main(int count, char **arguments) {
-  if (count != 6) {
-    fprintf(stderr, "usage: crash CONFIG SESSION PAGE BURST PAUSE_US\n");
+  if (count < 6 || count > 8) {
+    fprintf(stderr, "usage: crash CONFIG SESSION PAGE BURST PAUSE_US [COUNT [FILE_LIMIT]]\n");
     return 1;
   }
   lb_logger *logger = NULL;
@@ -101,9 +113,13 @@ int main(int count, char **arguments) {
   if (lb_logger_open(arguments[1], strlen(arguments[1]), &logger, &error) != LB_OK) die_of("open", error);
   unsigned session = (unsigned)strtoul(arguments[2], NULL, 10);
   if (session == 0) {
-    if (lb_logger_close(logger, 10000, &error) != LB_OK) die_of("close", error);
-    lb_logger_free(logger);
+    close_log(logger);
     return 0;
+  }
+  if (count > 7) {
+    rlim_t limit = strtoul(arguments[7], NULL, 10);
+    signal(SIGXFSZ, SIG_IGN);
+    if (setrlimit(RLIMIT_FSIZE, &(struct rlimit){limit, limit}) != 0) die("setrlimit");
   }
   int file = open(arguments[3], O_RDWR | O_CREAT, 0600);
   if (file < 0 || ftruncate(file, sizeof(struct page)) != 0) die(arguments[3]);
@@ -115,9 +131,11 @@ int main(int count, char **arguments) {
   for (unsigned i = 0; i < THREADS; i++) {
     jobs[i] = (struct job){.logger = logger, .page = page, .session = session, .thread = i,
                            .burst = (unsigned)strtoul(arguments[4], NULL, 10),
-                           .pause_us = (unsigned)strtoul(arguments[5], NULL, 10)};
+                           .pause_us = (unsigned)strtoul(arguments[5], NULL, 10),
+                           .count = count > 6 ? strtoull(arguments[6], NULL, 10) : 0};
     if (pthread_create(&threads[i], NULL, work, &jobs[i]) != 0) die("pthread_create");
   }
   for (unsigned i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
+  close_log(logger);
   return 0;
 }

@@ -23,11 +23,12 @@ def build(
     standard: str = "c11",
     flags: Sequence[str] = ("-O1", "-g"),
     libraries: Sequence[str] = (),
+    library: Path = STATIC_LIBRARY,
 ) -> Path:
     """Compile and link; the compiler's words are the failure's. A standard of C++ compiles as C++."""
     language = [tool("c++", "g++"), "-x", "c++"] if standard.startswith("c++") else ["cc"]
     command = [*language, f"-std={standard}", *WARNINGS, *flags, f"-I{HEADER.parent}", str(source)]
-    linked = ["-x", "none", str(STATIC_LIBRARY), *libraries, *LIBRARIES]
+    linked = ["-x", "none", str(library), *libraries, *LIBRARIES]
     return compiled([*command, *linked], to)
 
 

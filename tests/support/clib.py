@@ -93,9 +93,9 @@ class CStats(ctypes.Structure):
 
 
 @functools.cache
-def library() -> ctypes.CDLL:
-    """The shared library with its signatures."""
-    lib = ctypes.CDLL(str(SHARED_LIBRARY))
+def library(path: Path = SHARED_LIBRARY) -> ctypes.CDLL:
+    """The shared library, or a copy of it, with its signatures."""
+    lib = ctypes.CDLL(str(path))
     pointer, error = ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p)
     size, u32 = ctypes.c_size_t, ctypes.c_uint32
     signatures: dict[str, tuple[Any, list[Any]]] = {
@@ -194,10 +194,11 @@ def batch_entry(
 class Logger:
     """lb_logger: closed and freed at the end of a `with`."""
 
-    def __init__(self, config: Mapping[str, Any] | bytes) -> None:
+    def __init__(self, config: Mapping[str, Any] | bytes, path: Path = SHARED_LIBRARY) -> None:
+        self.library = library(path)
         raw = config if isinstance(config, bytes) else json.dumps(config).encode()
         self.handle, error = ctypes.c_void_p(), ctypes.c_void_p()
-        code = library().lb_logger_open(raw, len(raw), ctypes.byref(self.handle), ctypes.byref(error))
+        code = self.library.lb_logger_open(raw, len(raw), ctypes.byref(self.handle), ctypes.byref(error))
         if code != OK:
             assert self.handle.value is None, "a handle although opening failed"
         _check(code, error)
@@ -212,17 +213,17 @@ class Logger:
             if kind is None:
                 self.close()
         finally:
-            library().lb_logger_free(self.handle)
+            self.library.lb_logger_free(self.handle)
 
     def config(self) -> dict[str, Any]:
-        text = library().lb_logger_config(self.handle)
+        text = self.library.lb_logger_config(self.handle)
         result: dict[str, Any] = json.loads(ctypes.string_at(text.data, text.len))
         return result
 
     def context(self, fields: Mapping[str, Any]) -> int:
         raw, number, error = json.dumps(fields).encode(), ctypes.c_uint32(), ctypes.c_void_p()
         _check(
-            library().lb_logger_context(self.handle, raw, len(raw), ctypes.byref(number), ctypes.byref(error)), error
+            self.library.lb_logger_context(self.handle, raw, len(raw), ctypes.byref(number), ctypes.byref(error)), error
         )
         return number.value
 
@@ -232,27 +233,29 @@ class Logger:
         array = (CTag * len(tags))(*(c_tag(tag) for tag in tags))
         record = CRecord(ctypes.sizeof(CRecord), context, level, timestamp_ns, c_str(message), array, len(tags))
         error = ctypes.c_void_p()
-        _check(library().lb_logger_log(self.handle, ctypes.byref(record), ctypes.byref(error)), error)
+        _check(self.library.lb_logger_log(self.handle, ctypes.byref(record), ctypes.byref(error)), error)
 
     def push_batch(self, batch: bytes) -> tuple[int, BatchResult]:
         """The code and the counts: a batch with bad entries is no exception."""
         result, error = BatchResult(ctypes.sizeof(BatchResult)), ctypes.c_void_p()
-        code = library().lb_logger_push_batch(self.handle, batch, len(batch), ctypes.byref(result), ctypes.byref(error))
+        code = self.library.lb_logger_push_batch(
+            self.handle, batch, len(batch), ctypes.byref(result), ctypes.byref(error)
+        )
         if error.value is not None:
-            library().lb_error_free(error)
+            self.library.lb_error_free(error)
         return code, result
 
     def flush(self, timeout_ms: int = 5000) -> None:
         error = ctypes.c_void_p()
-        _check(library().lb_logger_flush(self.handle, timeout_ms, ctypes.byref(error)), error)
+        _check(self.library.lb_logger_flush(self.handle, timeout_ms, ctypes.byref(error)), error)
 
     def close(self, deadline_ms: int = 5000) -> None:
         error = ctypes.c_void_p()
-        _check(library().lb_logger_close(self.handle, deadline_ms, ctypes.byref(error)), error)
+        _check(self.library.lb_logger_close(self.handle, deadline_ms, ctypes.byref(error)), error)
 
     def stats(self) -> dict[str, int]:
         stats, error = CStats(ctypes.sizeof(CStats)), ctypes.c_void_p()
-        _check(library().lb_logger_stats(self.handle, ctypes.byref(stats), ctypes.byref(error)), error)
+        _check(self.library.lb_logger_stats(self.handle, ctypes.byref(stats), ctypes.byref(error)), error)
         values = {name: int(getattr(stats, name)) for name in STATS}
         assert values["offered"] == values["written"] + values["queued"] + values["dropped"] + values["rejected"]
         return values

@@ -21,4 +21,7 @@ TARGET = BUILD / "bin" / "target"
 STATIC_LIBRARY = BUILD / "lib" / "liblb_log.a"
 SHARED_LIBRARY = BUILD / "lib" / "liblb_log.so"
 HEADER = ROOT / "ffi" / "include" / "lb_log.h"
+# The same with points where a test can kill them, not optimised.
+FAILPOINT_LB = BUILD / "failpoints" / "debug" / "lb"
+FAILPOINT_LIBRARY = BUILD / "failpoints" / "debug" / "liblb_log.a"
 SCRIPTS = TESTS / "k6" / "scripts"

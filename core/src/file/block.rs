@@ -13,12 +13,19 @@ pub(crate) struct Block {
     start: Vec<(usize, Position)>,
 }
 
-/// The end of a line and what its record's ring had given until then.
+/// A step of a ring, and where the lines ended behind it.
 struct Mark {
     end: usize,
     ring: usize,
-    head: u64,
-    last_ns: i64,
+    /// Where the ring stands behind it.
+    position: Position,
+    what: Step,
+}
+
+enum Step {
+    Line,
+    /// Records that cannot be read.
+    Lost(u64),
 }
 
 impl Block {
@@ -41,17 +48,19 @@ impl Block {
     /// `ring` is a place in the list given to [`Block::begin`].
     #[inline]
     pub(crate) fn mark(&mut self, ring: usize, head: u64, last_ns: i64) {
-        self.marks.push(Mark { end: self.lines.len(), ring, head, last_ns });
-        if let Some((_, position)) = self.end.get_mut(ring) {
-            *position = Position { head, records: position.records + 1, last_ns };
-        }
+        self.step(ring, 1, Step::Line, |position| Position { head, last_ns, ..position });
     }
 
-    /// Moves a ring's end without a line: what is skipped was damaged.
+    /// Moves a ring's end past `records` that were damaged and became no lines.
     pub(crate) fn skip(&mut self, ring: usize, head: u64, records: u64) {
+        self.step(ring, records, Step::Lost(records), |position| Position { head, ..position });
+    }
+
+    #[inline]
+    fn step(&mut self, ring: usize, records: u64, what: Step, to: impl Fn(Position) -> Position) {
         if let Some((_, position)) = self.end.get_mut(ring) {
-            position.head = head;
-            position.records = records.max(position.records);
+            *position = Position { records: position.records + records, ..to(*position) };
+            self.marks.push(Mark { end: self.lines.len(), ring, position: *position, what });
         }
     }
 
@@ -61,12 +70,18 @@ impl Block {
 
     /// Number of lines.
     pub(crate) fn count(&self) -> u64 {
-        self.marks.len() as u64
+        self.marks.iter().filter(|mark| matches!(mark.what, Step::Line)).count() as u64
+    }
+
+    /// Number of records that were skipped.
+    pub(crate) fn lost(&self) -> u64 {
+        let lost = |mark: &Mark| if let Step::Lost(records) = mark.what { records } else { 0 };
+        self.marks.iter().map(lost).sum()
     }
 
     /// True when it neither holds a line nor moves a ring.
     pub(crate) fn is_empty(&self) -> bool {
-        self.marks.is_empty() && self.start == self.end
+        self.marks.is_empty()
     }
 
     /// The rings' positions behind the last line.
@@ -83,8 +98,7 @@ impl Block {
         self.end.extend_from_slice(&self.start);
         for mark in &self.marks {
             if let Some((_, position)) = self.end.get_mut(mark.ring) {
-                let records = position.records + 1;
-                *position = Position { head: mark.head, records, last_ns: mark.last_ns };
+                *position = mark.position;
             }
         }
     }
@@ -109,5 +123,23 @@ mod tests {
         assert_eq!(block.end(), [(4, at(140, 11, 1)), (9, at(40, 1, 2))]);
         block.keep(9);
         assert!(block.is_empty());
+    }
+
+    #[test]
+    fn what_was_skipped_is_counted_with_what_is_kept() {
+        let mut block = Block::default();
+        let at = |head, records| Position { head, records, last_ns: 5 };
+        block.begin(std::iter::once((0, at(0, 0))));
+        block.skip(0, 40, 1);
+        block.lines_mut().extend_from_slice(b"0123456789");
+        block.mark(0, 80, 5);
+        block.lines_mut().extend_from_slice(b"0123456789");
+        block.mark(0, 120, 5);
+        block.skip(0, 400, 7);
+        assert_eq!((block.count(), block.lost(), block.end()), (2, 8, &[(0, at(400, 10))][..]));
+        block.keep(15);
+        assert_eq!((block.count(), block.lost(), block.end()), (1, 1, &[(0, at(80, 2))][..]));
+        block.keep(0);
+        assert_eq!((block.count(), block.lost(), block.end()), (0, 1, &[(0, at(40, 1))][..]));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -126,6 +126,8 @@ impl LockFile {
         }
         let open = || {
             let mut options = OpenOptions::new();
+            // Nobody can make us write into another file of ours by a link.
+            options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
             options.read(true).write(true).create(true).truncate(false).open(&self.path)
         };
         let file = match open() {

@@ -12,6 +12,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,7 @@ use super::unsynced::Unsynced;
 use crate::clock::realtime_ns;
 pub(crate) use crate::config::Rotation;
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::names;
 use crate::ring::{FileId, RingFile};
 
@@ -53,6 +55,8 @@ pub(super) struct OpenLog {
     pub(super) rotations: u64,
     /// How often the file was deleted or replaced under us.
     replaced: u64,
+    /// The last append that we have noted.
+    noted: u64,
     pub(super) unsynced: Option<Arc<Unsynced>>,
 }
 
@@ -64,6 +68,7 @@ impl LogFile {
             open: None,
             rotations: 0,
             replaced: 0,
+            noted: 0,
             unsynced: None,
         };
         Self {
@@ -126,25 +131,39 @@ impl LogFile {
                     *refused = Some((Instant::now(), bytes));
                 }
                 Error::Timeout(format!(
-                    "{}: another process holds the lock and does not let go; is it stopped?",
+                    "{0}: another process holds the lock and does not let go; is it stopped? (fuser \
+                     {0} names it)",
                     lock_path.display()
                 ))
             }
-            LockError::Io(error) => Error::io(
-                &lock_path,
-                "the lock file cannot be used; check the folder's permissions, or set output_dir \
-                 to a folder that can be written",
-                error,
-            ),
+            LockError::Io(error) => Error::io(&lock_path, "using the lock file", error),
         })?;
         self.refused = None;
-        let state = State::read(held.file(), self.boot_id)
+        let state = State::read(held.file())
             .map_err(|error| Error::io(&lock_path, "reading the lock file", error))?;
         let mut locked = Locked { held, state, log: &mut self.log };
         locked
             .settle(self.boot_id)
             .map_err(|error| Error::io(path, "finishing the append of a dead process", error))?;
         Ok(locked)
+    }
+}
+
+impl OpenLog {
+    /// Opens what the path leads to, or makes it. Whoever puts a pipe there must not hold us up.
+    fn open_file(&mut self, create: bool) -> io::Result<FileId> {
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(create).custom_flags(libc::O_NONBLOCK);
+        let file = options.open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("what is there is no regular file: move it away"));
+        }
+        let id = id_of(&file)?;
+        self.open = Some((Arc::new(file), id));
+        if create {
+            failpoint::at(Point::LogMade);
+        }
+        Ok(id)
     }
 }
 
@@ -170,6 +189,11 @@ impl Locked<'_> {
         self.state.write(self.held.file())
     }
 
+    /// As a process leaves the lock file that dies while it writes it.
+    fn save_half(&self) {
+        let _ = self.state.write_half(self.held.file());
+    }
+
     /// Step 1. Also run behind a failed append of our own.
     fn settle(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
         if self.state.boot_id != boot_id {
@@ -187,26 +211,37 @@ impl Locked<'_> {
             self.state.committed = note.start + note.len;
             self.state.log = note.log;
             self.appended();
+            failpoint::at(Point::SettleBeforeRings);
             self.finish_rings(note.ring_id);
+            failpoint::at(Point::SettleRings);
         } else if let Some((file, id)) = self.log.open.as_ref().filter(|_| present) {
-            let keep = if note.ring_id == 0 { whole_lines(file, note.start)? } else { note.start };
+            // Records from plain memory are nowhere else, but for an append of our own that failed:
+            // they are still in its rings.
+            let nowhere_else = note.ring_id == 0 && self.log.noted != self.state.number;
+            let keep = if nowhere_else { whole_lines(file, note.start)? } else { note.start };
+            failpoint::at(Point::SettleBeforeCut);
             file.set_len(keep.min(size))?;
+            failpoint::at(Point::SettleCut);
             self.state.committed = keep.min(size);
             self.state.log = *id;
         }
         self.state.note = None;
-        self.save()
+        self.save()?;
+        failpoint::at(Point::Settled);
+        Ok(())
     }
 
-    /// Another boot voids note and length: who knows what the disk kept of them.
+    /// Another boot voids note and length: who knows what the disk kept of them. A lock file that
+    /// is new or damaged is one of no boot.
     fn forget_other_boot(&mut self, boot_id: [u8; 16]) -> io::Result<()> {
         self.state.boot_id = boot_id;
         self.state.note = None;
         self.state.unreached.clear();
-        if let Some(id) = self.open_existing()? {
-            self.adopt(id)?;
+        // Without a log there is nothing to say, and perhaps no room for it.
+        match self.open_existing()? {
+            Some(id) => self.adopt(id).and_then(|()| self.save()),
+            None => Ok(()),
         }
-        self.save()
     }
 
     /// The append of this number is in the file: advance its rings, or remember that somebody must.
@@ -218,7 +253,11 @@ impl Locked<'_> {
             Ok(rings) => rings.finish(self.state.number),
             // Without a note nobody will ever read those rings again.
             Err(_) if !names::rings_note(&self.log.path, ring_id).exists() => {}
-            Err(_) => self.state.unreached.push((self.state.number, ring_id)),
+            Err(_) => {
+                let log = &self.log.path;
+                self.state.unreached.retain(|&(_, id)| names::rings_note(log, id).exists());
+                self.state.unreached.push((self.state.number, ring_id));
+            }
         }
     }
 
@@ -229,17 +268,23 @@ impl Locked<'_> {
         if there != open {
             // Whoever rotates the log says so in the lock file. Where that knows nothing else, or
             // is new itself, somebody took the file away.
-            if open.is_some_and(|open| [open, (0, 0)].contains(&self.state.log)) {
+            if let Some(open) = open.filter(|open| [*open, (0, 0)].contains(&self.state.log))
+                && !self.is_last_segment(open)?
+            {
                 self.log.replaced += 1;
             }
             self.log.open = None;
         }
         if there.is_some() && self.log.open.is_none() {
-            let file = OpenOptions::new().read(true).append(true).open(&self.log.path)?;
-            let id = id_of(&file)?;
-            self.log.open = Some((Arc::new(file), id));
+            self.log.open_file(false)?;
         }
         Ok(self.log.open.as_ref().map(|(_, id)| *id))
+    }
+
+    /// Whether a file is the newest segment: who renamed it died before saying so.
+    fn is_last_segment(&self, file: FileId) -> io::Result<bool> {
+        let last = self.state.next_segment.saturating_sub(1);
+        Ok(id_at(&names::segment(&self.log.path, last))? == Some(file))
     }
 
     /// Makes the open file the current one, cut to its last whole line.
@@ -248,6 +293,7 @@ impl Locked<'_> {
             let whole = whole_lines(file, 0)?;
             if whole < file.metadata()?.len() {
                 file.set_len(whole)?;
+                failpoint::at(Point::LogCut);
             }
             self.state.committed = whole;
         }
@@ -267,7 +313,7 @@ impl Locked<'_> {
     pub(super) fn try_ensure_log(&mut self) -> io::Result<()> {
         let id = match self.open_existing()? {
             Some(id) => id,
-            None => self.create()?,
+            None => self.log.open_file(true)?,
         };
         let size = match &self.log.open {
             Some((file, _)) => file.metadata()?.len(),
@@ -276,15 +322,9 @@ impl Locked<'_> {
         if self.state.log != id || self.state.committed != size {
             self.adopt(id)?;
             self.save()?;
+            failpoint::at(Point::LogAdopted);
         }
         Ok(())
-    }
-
-    fn create(&mut self) -> io::Result<FileId> {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&self.log.path)?;
-        let id = id_of(&file)?;
-        self.log.open = Some((Arc::new(file), id));
-        Ok(id)
     }
 
     /// Appends a block, rotating before where the limit asks for it. Its records lie in `rings`;
@@ -298,7 +338,11 @@ impl Locked<'_> {
         let path = self.log.path.clone();
         match self.try_append(rings, block) {
             Ok(done) => done,
-            Err(error) => (0, Some(Error::io(&path, "appending to the log", error))),
+            Err(error) => {
+                // Nothing of it counts: it is gathered again.
+                block.begin(std::iter::empty());
+                (0, Some(Error::io(&path, "appending to the log", error)))
+            }
         }
     }
 
@@ -338,6 +382,7 @@ impl Locked<'_> {
         if let Some(rings) = rings {
             rings.prepare(self.state.number, block.end());
         }
+        failpoint::at(Point::Prepared);
         let outlives_us = rings.filter(|rings| rings.file_id().is_some());
         self.state.note = Some(AppendNote {
             ring_id: outlives_us.map_or(0, RingFile::id),
@@ -345,7 +390,11 @@ impl Locked<'_> {
             start: self.state.committed,
             len: block.lines().len() as u64,
         });
-        self.save()
+        failpoint::after(Point::NoteTorn, || self.save_half());
+        self.save()?;
+        self.log.noted = self.state.number;
+        failpoint::at(Point::Noted);
+        Ok(())
     }
 
     /// Step 5.
@@ -358,8 +407,12 @@ impl Locked<'_> {
         if let Some(rings) = rings {
             rings.finish(self.state.number);
         }
+        failpoint::at(Point::Finished);
         self.state.note = None;
-        self.save()
+        failpoint::after(Point::CommitTorn, || self.save_half());
+        self.save()?;
+        failpoint::at(Point::Committed);
+        Ok(())
     }
 
     /// The file has grown to its committed length.
@@ -381,6 +434,7 @@ impl Locked<'_> {
         if let Some((file, _)) = &self.log.open {
             file.set_len(self.state.committed + len)?;
         }
+        failpoint::at(Point::ShortCut);
         // The note with the old number still asks for the whole block: dying here cuts to its start.
         self.note(rings, block)?;
         self.commit(rings, len)?;
@@ -420,6 +474,7 @@ impl Locked<'_> {
 
 /// Writes until everything is written or nothing more can be; says how much it was.
 fn write_out(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
+    failpoint::after(Point::WrittenHalf, || drop(file.write(&bytes[..bytes.len() / 2])));
     let mut written = 0;
     while written < bytes.len() {
         match file.write(&bytes[written..]) {
@@ -429,6 +484,7 @@ fn write_out(mut file: &File, bytes: &[u8]) -> (usize, Option<io::Error>) {
             Err(error) => return (written, Some(error)),
         }
     }
+    failpoint::at(Point::Written);
     (written, None)
 }
 

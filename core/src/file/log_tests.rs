@@ -52,7 +52,7 @@ impl Bench {
 
     fn state(&self) -> State {
         let lock = File::open(names::lock_file(&self.path())).unwrap();
-        State::read(&lock, [0; 16]).unwrap()
+        State::read(&lock).unwrap()
     }
 
     fn leave_note(&self, change: impl FnOnce(&mut State)) {
@@ -113,10 +113,25 @@ fn whole_lines_from_plain_memory_stay() {
     let mut log = bench.open(NEVER);
     bench.append(&mut log, b"one\n");
     bench.leave_note(|state| {
+        state.number += 1;
         state.note = Some(AppendNote { ring_id: 0, log: state.log, start: 4, len: 100 });
     });
     bench.add_raw(b"two\nthr");
     bench.append(&mut log, b"next\n");
+    assert_eq!(bench.content(), "one\ntwo\nnext\n");
+}
+
+#[test]
+fn lines_of_our_own_failed_append_do_not_stay() {
+    let bench = Bench::new();
+    let mut log = bench.open(NEVER);
+    bench.append(&mut log, b"one\n");
+    // Under the number that this very log file has noted.
+    bench.leave_note(|state| {
+        state.note = Some(AppendNote { ring_id: 0, log: state.log, start: 4, len: 100 });
+    });
+    bench.add_raw(b"two\nthr");
+    bench.append(&mut log, b"two\nnext\n");
     assert_eq!(bench.content(), "one\ntwo\nnext\n");
 }
 

@@ -18,7 +18,7 @@ pub(crate) use block::Block;
 pub(crate) use lock::{LockError, LockFile, id_at, id_of, try_lock};
 pub(crate) use log::{Locked, LogFile, Rotation};
 pub(crate) use note::open_nofollow as open_ring_file;
-pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
+pub(crate) use note::{Beside, OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
 pub(crate) use opening::Apart;
 pub(crate) use rotation::{Segment, folder_of};
 #[cfg(any(all(test, not(loom)), feature = "fuzzing"))]

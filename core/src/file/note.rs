@@ -10,10 +10,16 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::lock::{id_of, try_lock};
+use super::lock::{id_at, id_of, try_lock};
+use super::rotation::folder_of;
+use crate::error::is_full;
+use crate::failpoint::{self, Point};
 use crate::names;
 use crate::ring::{FileId, RingFile};
 use crate::sys::NotInherited;
+
+/// How the names of ring files beside their log end.
+const RING_DATA: &str = ".ringdata";
 
 /// Where ring files live. The file's name follows from the note's id: a note cannot lead
 /// anybody to a path of its choosing.
@@ -31,7 +37,7 @@ impl RingPlace {
     pub(crate) fn folder(self, log: &Path) -> &Path {
         match self {
             Self::Shm => Path::new("/dev/shm"),
-            Self::Log => log.parent().unwrap_or(Path::new(".")),
+            Self::Log => folder_of(log),
         }
     }
 
@@ -39,7 +45,7 @@ impl RingPlace {
     pub(crate) fn path(self, log: &Path, id: u64) -> PathBuf {
         match self {
             Self::Shm => self.folder(log).join(format!("lb-log-{id:016x}.rings")),
-            Self::Log => names::side_file(log, &format!("{id:016x}.ringdata")),
+            Self::Log => names::side_file(log, &format!("{id:016x}{RING_DATA}")),
         }
     }
 }
@@ -77,13 +83,27 @@ fn hex(boot_id: [u8; 16]) -> String {
 pub(crate) struct OwnNote {
     place: RingPlace,
     path: PathBuf,
-    not_inherited: NotInherited,
-    file: File,
+    /// None as long as there was no room for it.
+    file: Option<Kept>,
     text: Vec<u8>,
 }
 
+/// A note that this process holds locked, and its children do not.
+struct Kept {
+    /// Before the file: the place is free before the descriptor is.
+    _not_inherited: NotInherited,
+    file: File,
+}
+
+impl Kept {
+    fn new(file: File) -> Self {
+        Self { _not_inherited: NotInherited::new(&file), file }
+    }
+}
+
 impl OwnNote {
-    /// Makes the note of a ring file, under a temporary name first.
+    /// Makes the note of a ring file, under a temporary name first. On a full disk rings in
+    /// `/dev/shm` do without until [`OwnNote::renew`] finds room: they can be swept.
     pub(crate) fn make(log: &Path, rings: &RingFile, place: RingPlace) -> io::Result<Self> {
         let (device, inode) = rings
             .file_id()
@@ -98,32 +118,47 @@ impl OwnNote {
         let mut text = serde_json::to_vec(&note)?;
         text.push(b'\n');
         let path = names::rings_note(log, rings.id());
-        let file = write_locked(log, rings.id(), &path, &text)?;
-        Ok(Self { place, path, not_inherited: NotInherited::new(&file), file, text })
+        let file = match write_locked(log, rings.id(), &path, &text) {
+            Ok(file) => Some(Kept::new(file)),
+            Err(error) if place == RingPlace::Shm && is_full(&error) => None,
+            Err(error) => return Err(error),
+        };
+        failpoint::at(Point::NoteMade);
+        Ok(Self { place, path, file, text })
     }
 
     /// Makes the note anew where somebody removed it.
     pub(crate) fn renew(&mut self, log: &Path, id: u64) -> io::Result<()> {
-        let ours = id_of(&self.file)?;
-        let there = std::fs::symlink_metadata(&self.path)
-            .is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == ours);
-        if !there {
-            let file = write_locked(log, id, &self.path, &self.text)?;
-            self.not_inherited = NotInherited::new(&file);
-            self.file = file;
+        let ours = self.file.as_ref().map(|kept| id_of(&kept.file)).transpose()?;
+        let there = std::fs::symlink_metadata(&self.path).ok();
+        if ours.is_none() || ours != there.map(|there| (there.dev(), there.ino())) {
+            self.file = Some(Kept::new(write_locked(log, id, &self.path, &self.text)?));
         }
         Ok(())
     }
 
-    /// Leads to the same rings from beside another log: this note goes, and its rings with it
-    /// where they lie beside their log.
+    /// Leads to the same rings from beside another log of the folder, which rings that lie beside
+    /// their log follow. At no moment are there two notes or none: append numbers of two lock
+    /// files would mix, or the rings would seem gone.
     pub(crate) fn move_to(&mut self, from: &Path, to: &Path, rings: &RingFile) -> io::Result<()> {
-        if self.place == RingPlace::Log {
-            std::fs::rename(self.place.path(from, rings.id()), self.place.path(to, rings.id()))?;
+        let (old, new) = (self.place.path(from, rings.id()), self.place.path(to, rings.id()));
+        if old != new {
+            std::fs::hard_link(&old, &new)?;
         }
-        let moved = Self::make(to, rings, self.place)?;
-        self.remove();
-        *self = moved;
+        failpoint::at(Point::ApartRings);
+        let path = names::rings_note(to, rings.id());
+        self.renew(from, rings.id())
+            .and_then(|()| std::fs::rename(&self.path, &path))
+            .inspect_err(|_| {
+                if old != new {
+                    let _ = std::fs::remove_file(&new);
+                }
+            })?;
+        self.path = path;
+        failpoint::at(Point::ApartNoted);
+        if old != new {
+            let _ = std::fs::remove_file(&old);
+        }
         Ok(())
     }
 
@@ -135,28 +170,66 @@ impl OwnNote {
     /// would be a gap.
     pub(crate) fn remove_with_rings(&self, log: &Path, rings: &RingFile) {
         self.remove();
+        failpoint::at(Point::NoteClosed);
         rings.remove_at(&self.place.path(log, rings.id()));
     }
 }
 
+/// Writes a note under a temporary name, locks it, and gives it its name.
 fn write_locked(log: &Path, id: u64, path: &Path, text: &[u8]) -> io::Result<File> {
-    let temporary = names::side_file(log, &format!("{id:016x}.rings.tmp"));
-    let _ = std::fs::remove_file(&temporary);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&temporary)?;
-    let made = try_lock(&file)
-        .and_then(|_| file.write_all(text))
-        .and_then(|()| std::fs::rename(&temporary, path));
-    if let Err(error) = made {
+    let temporary = names::side_file(log, &format!("{id:016x}{TEMPORARY}"));
+    loop {
         let _ = std::fs::remove_file(&temporary);
-        return Err(error);
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(&temporary)?;
+        // Whoever clears away what the dead left may take it for theirs before it is locked.
+        if !try_lock(&file)? || id_at(&temporary)? != Some(id_of(&file)?) {
+            continue;
+        }
+        let made = file.write_all(text).and_then(|()| {
+            failpoint::at(Point::NoteTemporary);
+            std::fs::rename(&temporary, path)
+        });
+        match made {
+            Ok(()) => return Ok(file),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => {
+                let _ = std::fs::remove_file(&temporary);
+                return Err(error);
+            }
+        }
     }
-    Ok(file)
+}
+
+/// How the temporary names of notes end.
+const TEMPORARY: &str = ".rings.tmp";
+
+/// A file beside a log that belongs to a ring file's note, by its name.
+pub(crate) enum Beside {
+    /// The ring file of this id.
+    Rings(u64),
+    /// A note that is being made, or that was left so.
+    Temporary,
+}
+
+impl Beside {
+    /// What a name beside a log means; `None` for all others.
+    pub(crate) fn of_name(log: &Path, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix('.')?.strip_prefix(names::stem(log)?)?.strip_prefix('.')?;
+        let (digits, kind) = rest.split_at_checked(16)?;
+        let id = u64::from_str_radix(digits, 16).ok()?;
+        match kind {
+            _ if format!("{id:016x}") != digits => None,
+            RING_DATA => Some(Self::Rings(id)),
+            TEMPORARY => Some(Self::Temporary),
+            _ => None,
+        }
+    }
 }
 
 /// What stands behind the note of another process.
@@ -167,24 +240,27 @@ pub(crate) enum Seen {
     Dead { note: ForeignNote, rings: Box<RingFile> },
     /// Its owner is dead and the rings are gone: another boot, or deleted.
     Gone { note: ForeignNote, why: String },
-    /// The rings cannot be reached from here; the note stays.
-    Unreachable { why: String },
 }
 
 /// The note of a dead process, locked by us.
 pub(crate) struct ForeignNote {
     path: PathBuf,
+    /// A ring file that its boot has left: what the disk kept of it proves nothing.
+    outlived: Option<PathBuf>,
     _not_inherited: NotInherited,
     file: File,
 }
 
 impl ForeignNote {
     fn new(path: PathBuf, file: File) -> Self {
-        Self { path, _not_inherited: NotInherited::new(&file), file }
+        Self { path, outlived: None, _not_inherited: NotInherited::new(&file), file }
     }
 
     /// Removes the note, if its name still leads to it.
     pub(crate) fn remove(&self) {
+        if let Some(rings) = &self.outlived {
+            let _ = std::fs::remove_file(rings);
+        }
         let ours = id_of(&self.file).ok();
         let there = std::fs::symlink_metadata(&self.path)
             .ok()
@@ -195,10 +271,21 @@ impl ForeignNote {
     }
 }
 
+/// What the note of ring file `id` says; `None` where nobody can understand it.
+fn read_note(file: &File) -> io::Result<Option<RingsNote>> {
+    let mut text = Vec::new();
+    file.take(4096).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text).ok())
+}
+
 /// Looks behind the note of ring file `id`. Only to be called under the file's lock.
+///
+/// # Errors
+/// The note or the rings cannot be reached from here. `NotFound`: there is no note any more;
+/// `InvalidInput`: what stands in its place is no file.
 pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     let path = names::rings_note(log, id);
-    let mut file = open_nofollow(&path)?;
+    let file = open_nofollow(&path)?;
     if !try_lock(&file)? {
         return Ok(Seen::Alive);
     }
@@ -210,20 +297,25 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
     }
     let me = rustix::process::geteuid().as_raw();
     if me != 0 && metadata.uid() != me {
-        return Ok(Seen::Unreachable { why: "it belongs to another user".into() });
+        let another = "it belongs to another user";
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, another));
     }
-    let mut text = String::new();
-    (&mut file).take(4096).read_to_string(&mut text)?;
-    let Ok(said) = serde_json::from_str::<RingsNote>(&text) else {
+    let Some(said) = read_note(&file)? else {
+        let found = search_rings(log, id, boot, metadata.uid());
         let note = ForeignNote::new(path, file);
-        return Ok(Seen::Gone { note, why: "its note is damaged".into() });
+        return match found {
+            Some(rings) if !rings.lock()? => Ok(Seen::Alive),
+            Some(rings) => Ok(Seen::Dead { note, rings: Box::new(rings) }),
+            None => Ok(Seen::Gone { note, why: "its note is damaged".into() }),
+        };
     };
     if said.boot_id != hex(boot) {
-        let note = ForeignNote::new(path, file);
+        let mut note = ForeignNote::new(path, file);
+        note.outlived = Some(said.ring_dir.path(log, id));
         return Ok(Seen::Gone { note, why: "the machine was restarted".into() });
     }
     let ring_path = said.ring_dir.path(log, id);
-    match open_rings(&ring_path, id, (said.device, said.inode), metadata.uid()) {
+    match open_rings(&ring_path, id, Some((said.device, said.inode)), metadata.uid()) {
         // Somebody else settles these rings already.
         Ok(rings) if !rings.lock()? => Ok(Seen::Alive),
         Ok(rings) => Ok(Seen::Dead { note: ForeignNote::new(path, file), rings: Box::new(rings) }),
@@ -231,27 +323,36 @@ pub(crate) fn look(log: &Path, id: u64, boot: [u8; 16]) -> io::Result<Seen> {
             let why = format!("{}: {error}", ring_path.display());
             Ok(Seen::Gone { note: ForeignNote::new(path, file), why })
         }
-        Err(error) => Ok(Seen::Unreachable { why: format!("{}: {error}", ring_path.display()) }),
+        // Not `NotFound`, which would say that the note has vanished.
+        Err(error) => Err(io::Error::other(format!("{}: {error}", ring_path.display()))),
     }
 }
 
 /// Maps the rings behind a note whether or not their owner lives, to read its counters or to
 /// finish an append of it.
 pub(crate) fn open_noted(log: &Path, id: u64) -> io::Result<RingFile> {
-    let mut text = String::new();
     let file = open_nofollow(&names::rings_note(log, id))?;
     let owner = file.metadata()?.uid();
-    file.take(4096).read_to_string(&mut text)?;
-    let said: RingsNote = serde_json::from_str(&text)?;
+    let said = read_note(&file)?
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the rings note is damaged"))?;
     let path = said.ring_dir.path(log, id);
-    open_rings(&path, id, (said.device, said.inode), owner)
+    open_rings(&path, id, Some((said.device, said.inode)), owner)
+}
+
+/// The rings of a note that cannot be read: the file's name follows from the id alone, and its
+/// header says the rest.
+fn search_rings(log: &Path, id: u64, boot: [u8; 16], owner: u32) -> Option<RingFile> {
+    [RingPlace::Shm, RingPlace::Log]
+        .iter()
+        .filter_map(|place| open_rings(&place.path(log, id), id, None, owner).ok())
+        .find(|rings| rings.boot_id() == boot)
 }
 
 /// Absent on the very device that the note names, or damaged: nobody can have them.
 fn is_gone(error: &io::Error, path: &Path, device: u64) -> bool {
     match error.kind() {
         io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => true,
-        io::ErrorKind::NotFound => path
+        io::ErrorKind::NotFound | io::ErrorKind::InvalidInput => path
             .parent()
             .and_then(|folder| std::fs::metadata(folder).ok())
             .is_some_and(|metadata| metadata.dev() == device),
@@ -259,22 +360,29 @@ fn is_gone(error: &io::Error, path: &Path, device: u64) -> bool {
     }
 }
 
-/// Opens a note or a ring file of another process; never through a symbolic link.
+/// Opens a note or a ring file of another process: a regular file, never through a symbolic link.
 pub(crate) fn open_nofollow(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
+    let strange = "a link, a folder or a device stands in its place";
+    let strange = || io::Error::new(io::ErrorKind::InvalidInput, strange);
+    // To open a device may do something already: look first.
+    if !std::fs::symlink_metadata(path)?.is_file() {
+        return Err(strange());
+    }
+    let file = OpenOptions::new()
         .read(true)
         .write(true)
         .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path)
+        .open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(strange()) }
 }
 
-fn open_rings(path: &Path, id: u64, expected: FileId, owner: u32) -> io::Result<RingFile> {
+fn open_rings(path: &Path, id: u64, expected: Option<FileId>, owner: u32) -> io::Result<RingFile> {
     let file = open_nofollow(path)?;
     let metadata = file.metadata()?;
-    if !metadata.is_file() || metadata.uid() != owner {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "not its owner's ring file"));
+    if metadata.uid() != owner {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
-    if (metadata.dev(), metadata.ino()) != expected {
+    if expected.is_some_and(|expected| expected != (metadata.dev(), metadata.ino())) {
         return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its place"));
     }
     let rings = RingFile::open(file, path)?;

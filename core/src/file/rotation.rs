@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::log::Locked;
 use crate::clock::realtime_ns;
 use crate::config::Rotation;
+use crate::failpoint::{self, Point};
 use crate::names;
 
 /// A rotated file of a log.
@@ -41,10 +42,12 @@ impl Locked<'_> {
             // Raised first: a number is never used twice, whatever happens to the rename.
             self.state.next_segment = number.wrapping_add(1);
             self.save()?;
+            failpoint::at(Point::SegmentRaised);
             if rename_without_replacing(&self.log.path, &names::segment(&self.log.path, number))? {
                 break;
             }
         }
+        failpoint::at(Point::SegmentRenamed);
         self.log.rotations += 1;
         self.log.open = None;
         self.try_ensure_log()

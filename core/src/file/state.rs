@@ -48,11 +48,11 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Of a log that nothing is known about. Numbers begin at the time of day, so that they are
-    /// above whatever a lost lock file had given out.
-    fn fresh(boot_id: [u8; 16]) -> Self {
+    /// Of a log that nothing is known about, as if it were of another boot. Numbers begin at the
+    /// time of day, so that they are above whatever a lost lock file had given out.
+    fn fresh() -> Self {
         Self {
-            boot_id,
+            boot_id: [0; 16],
             log: (0, 0),
             committed: 0,
             started_ns: 0,
@@ -64,18 +64,23 @@ impl State {
     }
 
     /// Reads the lock file; a new or damaged one says nothing.
-    pub(crate) fn read(file: &File, boot_id: [u8; 16]) -> io::Result<Self> {
+    pub(crate) fn read(file: &File) -> io::Result<Self> {
         let mut bytes = [0; BYTES];
         match file.read_exact_at(&mut bytes, 0) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
             Err(error) => return Err(error),
         }
-        Ok(Self::decode(&bytes).unwrap_or_else(|| Self::fresh(boot_id)))
+        Ok(Self::decode(&bytes).unwrap_or_else(Self::fresh))
     }
 
     pub(crate) fn write(&self, file: &File) -> io::Result<()> {
         file.write_all_at(&self.encode(), 0)
+    }
+
+    /// For tests of what such a file does.
+    pub(crate) fn write_half(&self, file: &File) -> io::Result<()> {
+        file.write_all_at(&self.encode()[..BYTES / 2], 0)
     }
 
     fn encode(&self) -> [u8; BYTES] {
@@ -123,6 +128,10 @@ impl State {
             len: number(11),
         };
         let first = (UNREACHED_AT - 24) / 8;
+        // Numbers that nobody can count on from.
+        if number(10).checked_add(number(11)).is_none() || number(4).max(number(5)) > u64::MAX / 2 {
+            return None;
+        }
         let waiting = usize::try_from(number(12)).map_or(0, |count| count.min(MAX_UNREACHED));
         Some(Self {
             boot_id: bytes[8..24].try_into().ok()?,
@@ -161,6 +170,18 @@ mod tests {
         assert_eq!(State::decode(&full().encode()), Some(full()));
         let plain = State { note: None, unreached: Vec::new(), ..full() };
         assert_eq!(State::decode(&plain.encode()), Some(plain));
+    }
+
+    #[test]
+    fn impossible_numbers_say_nothing() {
+        let note = |start, len| Some(AppendNote { ring_id: 1, log: (1, 2), start, len });
+        for state in [
+            State { number: u64::MAX, ..full() },
+            State { next_segment: u64::MAX, ..full() },
+            State { note: note(9, u64::MAX), ..full() },
+        ] {
+            assert_eq!(State::decode(&state.encode()), None, "{state:?}");
+        }
     }
 
     #[test]

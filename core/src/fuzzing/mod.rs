@@ -3,7 +3,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::missing_panics_doc, unsafe_code)]
 
 mod json;
-mod ring;
+pub(crate) mod ring;
 #[cfg(test)]
 mod tests;
 
@@ -256,7 +256,7 @@ pub fn note(data: &[u8]) {
         .open(path)
         .unwrap();
     file.write_all(&bytes).unwrap();
-    let state = State::read(&file, [0; 16]).unwrap();
+    let state = State::read(&file).unwrap();
     state.write(&file).unwrap();
-    assert_eq!(State::read(&file, [0; 16]).unwrap(), state);
+    assert_eq!(State::read(&file).unwrap(), state);
 }

@@ -12,7 +12,8 @@ use crate::ring::{Birth, Fill, Layout, Producer, RingFile};
 
 const PAGE: usize = 4096;
 
-struct Whole(Vec<u8>);
+/// A frame that is made already.
+pub(crate) struct Whole(Vec<u8>);
 
 impl Fill for Whole {
     fn size(&self) -> usize {
@@ -24,7 +25,8 @@ impl Fill for Whole {
     }
 }
 
-fn frame(number: u8, context: &[u8], checked: bool) -> Whole {
+/// A frame whose tag `n` is `number`; each fifth brings its context, the others are of context 1.
+pub(crate) fn frame(number: u8, context: &[u8], checked: bool) -> Whole {
     let message = vec![b'a' + number % 26; usize::from(number) * 7 % 200];
     let mut tags = Vec::new();
     append_tag(&mut tags, b"key", TagValue::String(b"value"));
@@ -151,4 +153,38 @@ fn read_all(rings: &RingFile) {
         rings.finish(number);
     }
     panic!("it never ends");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_without_their_context_count_once_and_are_no_longer_queued() {
+        let birth = Birth {
+            id: 7,
+            boot_id: [3; 16],
+            log_path: Path::new("/x/a.jsonl"),
+            clock: Clock::Realtime,
+            max_record_bytes: 1024,
+            rotation: crate::file::Rotation::default(),
+        };
+        let layout = Layout::new(16 * PAGE as u64, 16 * PAGE as u64);
+        let rings = RingFile::in_memory(layout, &birth).unwrap();
+        let context = br#"{"component":"c","host":"h","run_id":"r","logger":"l","event_type":"log","workload":"w","repetition":1}"#;
+        let mut producer = Producer::resume(rings.ring(0).control);
+        for number in 0..20 {
+            // SAFETY: the only producer of this ring.
+            unsafe { producer.push(rings.ring(0), &frame(number, context, false)) }.unwrap();
+        }
+        let mut gatherer = Gatherer::new(1024);
+        gatherer.gather(&rings, BLOCK_BYTES, u64::cast_signed, true);
+        // Each fifth brings its context along; the others name one that was never stored.
+        assert_eq!((gatherer.block().count(), gatherer.block().lost()), (4, 16));
+        rings.prepare(1, gatherer.block().end());
+        rings.finish(1);
+        assert_eq!(rings.records(), (20, 20));
+        gatherer.gather(&rings, BLOCK_BYTES, u64::cast_signed, true);
+        assert!(gatherer.block().is_empty() && gatherer.block().lost() == 0);
+    }
 }

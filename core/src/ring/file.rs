@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE};
+use super::header::{Birth, CONTEXT_BYTES, CONTROLS, Header, Layout, PAGE, STATE, mounts};
 use super::mapping::Mapping;
 use super::queue::{Control, Position, Ring};
 use crate::clock::{Calibration, Clock};
 use crate::config::Rotation;
+use crate::failpoint::{self, Point};
 use crate::sys::NotInherited;
 
 /// Names a file: device and inode.
@@ -35,6 +36,8 @@ pub(crate) enum Counter {
     Truncated = 2,
     NonFinite = 3,
     Shared = 4,
+    /// Of the dropped ones, those that a gap record in the log tells of.
+    Told = 5,
 }
 
 impl Backing {
@@ -107,12 +110,13 @@ impl RingFile {
     ) -> io::Result<Self> {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         file.set_len(layout.total() as u64)?;
+        failpoint::at(Point::RingFileEmpty);
         allocate(&file, 0, layout.ring(1))?;
         let header = Header::new(layout, birth, checked);
         file.write_all_at(&header.encode(birth.log_path)?, 0)?;
         let metadata = file.metadata()?;
-        let map = Mapping::of_file(&file, layout.total())?;
         let file_id = (metadata.dev(), metadata.ino());
+        let map = map(path, file_id, layout.total())?;
         let log_path = birth.log_path.to_path_buf();
         let backing = Some(Backing::new(file, log_path, path, file_id));
         let this = Self { map, header, backing };
@@ -132,11 +136,19 @@ impl RingFile {
             let what = "a ring file that is shorter than it says";
             return Err(io::Error::new(io::ErrorKind::InvalidData, what));
         }
-        let map = Mapping::of_file(&file, total)?;
         let file_id = (metadata.dev(), metadata.ino());
+        let map = map(path, file_id, total)?;
         let log_path = Header::log_path(&page);
         let backing = Some(Backing::new(file, log_path, path, file_id));
         Ok(Self { map, header, backing })
+    }
+
+    /// Whether a file whose header is not sound was once to become a ring file, or was one: others'
+    /// files may have names like ours.
+    pub(crate) fn was_begun_in(file: &File) -> bool {
+        let mut page = [0; PAGE];
+        let filled = file.read_at(&mut page, 0);
+        filled.is_ok_and(|len| Header::was_begun(&page[..len]))
     }
 
     pub(crate) fn id(&self) -> u64 {
@@ -151,6 +163,17 @@ impl RingFile {
     /// The log that its owner writes to, as its owner wrote it down; empty in plain memory.
     pub(crate) fn log_path(&self) -> &Path {
         self.backing.as_ref().map_or(Path::new(""), |backing| &backing.log_path)
+    }
+
+    /// Where it was opened; empty in plain memory.
+    pub(crate) fn path(&self) -> &Path {
+        self.backing.as_ref().map_or(Path::new(""), |backing| &backing.path)
+    }
+
+    /// Whether its owner saw the mounts that this process sees, so that its log's path means the
+    /// same.
+    pub(crate) fn made_among_these_mounts(&self) -> bool {
+        self.header.mounts == mounts()
     }
 
     pub(crate) fn boot_id(&self) -> [u8; 16] {
@@ -217,10 +240,13 @@ impl RingFile {
         (0..self.rings_used()).map(|index| self.ring(index))
     }
 
-    /// Records taken and records published, over all rings; the second is never smaller.
+    /// Records taken and records published, over all rings; the second is never smaller. Counts of
+    /// a damaged file saturate.
     pub(crate) fn records(&self) -> (u64, u64) {
         let each = self.used().map(|ring| ring.control.records());
-        each.fold((0, 0), |sum, ring| (sum.0 + ring.0, sum.1 + ring.1))
+        each.fold((0, 0), |sum: (u64, u64), ring| {
+            (sum.0.saturating_add(ring.0), sum.1.saturating_add(ring.1))
+        })
     }
 
     /// Notes in each ring where it will stand when append `number` is in the file. Rings that
@@ -228,12 +254,16 @@ impl RingFile {
     pub(crate) fn prepare(&self, number: u64, positions: &[(usize, Position)]) {
         for &(index, position) in positions {
             self.ring(index).control.prepare(number, position);
+            failpoint::at(Point::PreparedOne);
         }
     }
 
     /// Makes true what was noted under `number`.
     pub(crate) fn finish(&self, number: u64) {
-        self.used().for_each(|ring| ring.control.finish(number));
+        for ring in self.used() {
+            ring.control.finish(number);
+            failpoint::at(Point::FinishedOne);
+        }
     }
 
     pub(crate) fn count(&self, counter: Counter, by: u64) {
@@ -242,6 +272,11 @@ impl RingFile {
 
     pub(crate) fn counted(&self, counter: Counter) -> u64 {
         self.counter_at(COUNTERS + 8 * counter as usize).load(Ordering::Relaxed)
+    }
+
+    /// Records that were dropped and that no gap record tells of yet.
+    pub(crate) fn untold(&self) -> u64 {
+        self.counted(Counter::Dropped).saturating_sub(self.counted(Counter::Told))
     }
 
     fn counter_at(&self, offset: usize) -> &AtomicU64 {
@@ -346,6 +381,21 @@ impl RingFile {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Maps a ring file by an open file of its own: a mapping holds what it was made from, and a
+/// forked child that inherits it must not keep its parent's lock.
+fn map(path: &Path, file_id: FileId, len: usize) -> io::Result<Mapping> {
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if (metadata.dev(), metadata.ino()) != file_id {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its place"));
+    }
+    Mapping::of_file(&file, len)
 }
 
 /// Takes real blocks for a range of the file: a write to a mapped page without one would be a

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -88,6 +89,11 @@ pub(crate) struct Birth<'a> {
     pub(crate) rotation: Rotation,
 }
 
+/// Names the mount namespace of this process; 0 where the system has no such name.
+pub(super) fn mounts() -> u64 {
+    std::fs::metadata("/proc/self/ns/mnt").map_or(0, |metadata| metadata.ino())
+}
+
 /// What a header says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Header {
@@ -100,6 +106,8 @@ pub(super) struct Header {
     pub(super) pid: u32,
     pub(super) max_record_bytes: u64,
     pub(super) rotation: Rotation,
+    /// The mount namespace in which the log's path means what it means.
+    pub(super) mounts: u64,
 }
 
 impl Header {
@@ -113,6 +121,7 @@ impl Header {
             pid: std::process::id(),
             max_record_bytes: birth.max_record_bytes,
             rotation: birth.rotation,
+            mounts: mounts(),
         }
     }
 
@@ -137,9 +146,15 @@ impl Header {
         let seconds = self.rotation.max_age.map_or(0, |age| age.as_secs());
         page[72..80].copy_from_slice(&self.rotation.max_bytes.unwrap_or(0).to_le_bytes());
         page[80..88].copy_from_slice(&seconds.to_le_bytes());
+        page[88..PATH_AT].copy_from_slice(&self.mounts.to_le_bytes());
         let sum = crc32fast::hash(&page[..PAGE - 4]);
         page[PAGE - 4..].copy_from_slice(&sum.to_le_bytes());
         Ok(page)
+    }
+
+    /// Whether a page that is not sound bears our mark, or nothing yet.
+    pub(super) fn was_begun(page: &[u8]) -> bool {
+        page.starts_with(MAGIC) || page.iter().all(|byte| *byte == 0)
     }
 
     /// The log's path in a page that was found sound.
@@ -173,6 +188,7 @@ impl Header {
                 max_bytes: Some(number(72)).filter(|max| *max > 0),
                 max_age: Some(number(80)).filter(|max| *max > 0).map(Duration::from_secs),
             },
+            mounts: number(88),
         })
     }
 }

@@ -11,8 +11,9 @@ use super::sync::Bytes;
 pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
+    /// Boxed: rings refer to it, and stay where they are when the mapping is moved.
     #[cfg(all(test, loom))]
-    watch: super::sync::modelled::Watch,
+    watch: Box<super::sync::modelled::Watch>,
 }
 
 // SAFETY: the memory belongs to this value alone; whoever reads or writes it goes through
@@ -38,7 +39,7 @@ impl Mapping {
             start,
             len,
             #[cfg(all(test, loom))]
-            watch: super::sync::modelled::Watch::default(),
+            watch: Box::default(),
         })
     }
 

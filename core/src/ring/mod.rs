@@ -8,6 +8,8 @@
 mod file;
 mod header;
 mod mapping;
+#[cfg(all(test, loom))]
+mod models;
 mod queue;
 mod rings;
 mod sync;

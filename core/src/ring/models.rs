@@ -1,38 +1,35 @@
-//! Models of the queue: loom runs each in every order of steps, and with every value that a load
-//! may see, that the memory model allows. `RUSTFLAGS='--cfg loom' cargo test --release loom_`.
+//! What the models of the queue share. loom runs a model in every order of steps, and with every
+//! value that a load may see, that the memory model allows: `make prove PROVE=loom`.
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
-use loom::thread;
+use super::queue::Fill;
 
-use super::super::mapping::Mapping;
-use super::*;
-
-const CAPACITY: usize = 64;
-const DATA: usize = 1024;
+/// A model that takes longer has more orders than anybody can wait for: it proves nothing.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// Runs a model; at most `switches` times in a run a thread is stopped although it could go on.
-fn model(switches: usize, run: impl Fn() + Send + Sync + 'static) {
+pub(super) fn model(switches: usize, run: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(switches);
-    // Far more than they need.
     builder.checkpoint_interval = 200;
-    builder.max_duration = Some(Duration::from_secs(12));
-    builder.check(run);
-}
-
-fn memory() -> Arc<Mapping> {
-    Arc::new(Mapping::anonymous(DATA + CAPACITY).unwrap())
-}
-
-fn ring(memory: &Mapping) -> Ring<'_> {
-    Ring::new(memory.control(0), memory.bytes(DATA, CAPACITY), CAPACITY as u64)
+    builder.max_duration = Some(LONGEST);
+    let (began, orders) = (Instant::now(), Arc::new(AtomicU64::new(0)));
+    let counted = orders.clone();
+    builder.check(move || {
+        counted.fetch_add(1, Ordering::Relaxed);
+        run();
+    });
+    let orders = orders.load(Ordering::Relaxed);
+    assert!(began.elapsed() < LONGEST, "no end after {orders} orders");
+    println!("{orders} orders");
 }
 
 /// A frame of a size, of one byte again and again.
-struct Same(usize, u8);
+pub(super) struct Same(pub(super) usize, pub(super) u8);
 
 impl Fill for Same {
     fn size(&self) -> usize {
@@ -43,146 +40,4 @@ impl Fill for Same {
         out.fill(self.1);
         out[..4].copy_from_slice(&(self.0 as u32).to_le_bytes());
     }
-}
-
-fn push(producer: &mut Producer, memory: &Mapping, size: usize, fill: u8) -> Result<bool, Full> {
-    // SAFETY: the only producer of this model's ring.
-    unsafe { producer.push(ring(memory), &Same(size, fill)) }
-}
-
-/// What the writer does for one frame, `number` being that of its append.
-fn take(memory: &Mapping, number: u64) -> Option<(usize, u8)> {
-    let ring = ring(memory);
-    let mut at = ring.control.position();
-    match ring.step(at.head, ring.control.tail()) {
-        Step::Frame(bytes, next) => {
-            assert!(bytes[4..].iter().all(|byte| *byte == bytes[4]), "a torn frame");
-            let seen = (bytes.len(), bytes[4]);
-            at.head = next;
-            at.records += 1;
-            ring.control.prepare(number, at);
-            ring.control.finish(number);
-            Some(seen)
-        }
-        Step::End => None,
-        Step::Damaged => panic!("damaged"),
-    }
-}
-
-/// Pushes and takes these frames, so that the ring stands behind them.
-fn turn(memory: &Mapping, sizes: &[usize]) -> Producer {
-    let mut producer = Producer::resume(ring(memory).control);
-    for &size in sizes {
-        push(&mut producer, memory, size, 0xEE).unwrap();
-        assert_eq!(take(memory, 1), Some((size, 0xEE)));
-    }
-    producer
-}
-
-/// `sizes` are pushed by one thread and taken by another; all arrive whole, once and in order.
-fn passes(before: &'static [usize], sizes: &'static [usize]) {
-    model(3, move || {
-        let memory = memory();
-        let mut producer = turn(&memory, before);
-        let theirs = memory.clone();
-        let pushing = thread::spawn(move || {
-            for (index, &size) in sizes.iter().enumerate() {
-                while push(&mut producer, &theirs, size, index as u8).is_err() {
-                    thread::yield_now();
-                }
-            }
-        });
-        for (index, &size) in sizes.iter().enumerate() {
-            let seen = loop {
-                match take(&memory, 2 + index as u64) {
-                    Some(seen) => break seen,
-                    None => thread::yield_now(),
-                }
-            };
-            assert_eq!(seen, (size, index as u8));
-        }
-        pushing.join().unwrap();
-        assert_eq!(take(&memory, 99), None);
-        let all = (before.len() + sizes.len()) as u64;
-        assert_eq!(ring(&memory).control.records(), (all, all));
-    });
-}
-
-#[test]
-fn loom_what_is_published_is_whole() {
-    passes(&[], &[16, 8]);
-}
-
-#[test]
-fn loom_frames_pass_the_end_of_the_ring() {
-    // 56 of 64 bytes are behind: a frame of 16 is pushed behind a skip mark.
-    passes(&[16, 16, 16, 8], &[16, 8]);
-}
-
-#[test]
-fn loom_a_full_ring_gives_its_place_back() {
-    model(3, || {
-        let memory = memory();
-        let mut producer = turn(&memory, &[16]);
-        for fill in 0..4 {
-            push(&mut producer, &memory, 16, fill).unwrap();
-        }
-        assert!(push(&mut producer, &memory, 16, 4).is_err(), "it is full");
-        let theirs = memory.clone();
-        let pushing = thread::spawn(move || {
-            while push(&mut producer, &theirs, 16, 4).is_err() {
-                thread::yield_now();
-            }
-        });
-        for fill in 0..2 {
-            assert_eq!(take(&memory, 2 + u64::from(fill)), Some((16, fill)));
-        }
-        pushing.join().unwrap();
-        for fill in 2..5 {
-            assert_eq!(take(&memory, 2 + u64::from(fill)), Some((16, fill)));
-        }
-        assert_eq!(take(&memory, 99), None);
-    });
-}
-
-/// Whoever reads the counts from outside never sees more taken than published.
-#[test]
-fn loom_no_more_is_taken_than_was_published() {
-    model(3, || {
-        let memory = memory();
-        let mut producer = turn(&memory, &[16]);
-        let (pushes, takes) = (memory.clone(), memory.clone());
-        let pushing =
-            thread::spawn(move || push(&mut producer, &pushes, 16, 1).map(|_| ()).unwrap());
-        let taking = thread::spawn(move || take(&takes, 2));
-        let control = ring(&memory).control;
-        let taken = control.records_out.load(Ordering::Acquire);
-        let published = control.records_in.load(Ordering::Acquire);
-        assert!(taken <= published, "{taken} of {published}");
-        pushing.join().unwrap();
-        taking.join().unwrap();
-    });
-}
-
-/// A process may die between any two stores of `prepare`: then nothing of the new position
-/// stands under the number of the append before, which was never finished.
-#[test]
-fn loom_a_position_is_void_before_it_changes() {
-    model(3, || {
-        let memory = memory();
-        let at = |head| Position { head, records: head, last_ns: 0 };
-        ring(&memory).control.prepare(1, at(8));
-        let theirs = memory.clone();
-        let preparing = thread::spawn(move || ring(&theirs).control.prepare(2, at(16)));
-        let control = ring(&memory).control;
-        let head = control.pending_head.load(Ordering::Relaxed);
-        let records = control.pending_records.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let number = control.pending_number.load(Ordering::Acquire);
-        assert!(number != 1 || (head, records) == (8, 8), "{number}: {head} {records}");
-        if number == 2 {
-            assert_eq!(control.pending_head.load(Ordering::Relaxed), 16);
-        }
-        preparing.join().unwrap();
-    });
 }

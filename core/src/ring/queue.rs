@@ -154,6 +154,10 @@ impl<'m> Ring<'m> {
                 return Step::Damaged;
             }
             if size & SKIP != 0 {
+                // A mark and the frame behind it are published together.
+                if bytes == left {
+                    return Step::Damaged;
+                }
                 position = position.wrapping_add(bytes);
                 continue;
             }
@@ -224,7 +228,7 @@ impl Producer {
 }
 
 #[cfg(all(test, loom))]
-#[path = "models.rs"]
+#[path = "queue_models.rs"]
 mod models;
 
 #[cfg(all(test, not(loom)))]
@@ -341,7 +345,7 @@ mod tests {
         let end = CAPACITY as u64 - 1;
         assert!(matches!(ring(&memory).step(end, end + 8), Step::Damaged));
         memory.write(DATA + CAPACITY - 8, &(SKIP | 8).to_le_bytes());
-        assert!(matches!(ring(&memory).step(u64::MAX - 7, 0), Step::End));
+        assert!(matches!(ring(&memory).step(u64::MAX - 7, 0), Step::Damaged), "a mark alone");
     }
 
     #[test]

@@ -240,6 +240,10 @@ impl Drop for Entering {
     }
 }
 
+#[cfg(all(test, loom))]
+#[path = "rings_models.rs"]
+mod models;
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -125,3 +125,33 @@ func TestAFlushAllocatesNothingAtTheBoundary(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestWhatWasHandedOverIsCounted(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "handed")
+	t.Setenv(HandedFile, path)
+	for round := 1; round < 3; round++ {
+		config := `{"output_dir":"` + t.TempDir() + `","run_id":"r","component":"k6","host":"h","ring_dir":"memory"}`
+		logger, err := OpenCounted([]byte(config))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w batch.Writer
+		for range 3 {
+			w.Begin(0, 0, batch.LevelInfo, "one")
+			w.End()
+		}
+		w.Begin(ContextInvalid, 0, batch.LevelInfo, "never")
+		w.End()
+		if _, err := logger.Push(w.Bytes()); err == nil {
+			t.Error("a rejection was not told")
+		}
+		if err := logger.Close(time.Second); err != nil {
+			t.Error(err)
+		}
+		logger.Free()
+		number, err := os.ReadFile(path)
+		if err != nil || len(number) != 8 || number[0] != byte(3*round) {
+			t.Errorf("%v, %v", number, err)
+		}
+	}
+}
