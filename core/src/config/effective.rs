@@ -23,7 +23,13 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
     let loki = loki::build(values, around);
     let log_path = log_path.filter(|_| values.mistakes.is_empty())?;
     let ms = |name: &str| Duration::from_millis(values.number(name));
-    let off = |name: &str| Some(values.number(name)).filter(|n| *n > 0);
+    let rotation = rotation(values);
+    let backups = values.get("jsonl.log_backups").map(|_| values.number("jsonl.log_backups"));
+    let mut warnings: Vec<String> =
+        values.without_effect().into_iter().chain(loki::warnings(values)).collect();
+    if backups == Some(0) && rotation != Rotation::default() {
+        warnings.push(NEVER_ROTATED.to_owned());
+    }
     Some(Config {
         context: context(values),
         output_dir: around.cwd.join(output_dir(values, around)),
@@ -31,12 +37,9 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
         log_template: log_template(values, around),
         file: None,
         min_level: values.text("min_level").and_then(Level::from_name).unwrap_or(Level::Trace),
-        rotation: Rotation {
-            max_bytes: off("jsonl.log_rotate_bytes"),
-            max_age: off("jsonl.log_rotate_seconds").map(Duration::from_secs),
-        },
+        rotation: if backups == Some(0) { Rotation::default() } else { rotation },
         retention: RetentionConfig {
-            backups: values.get("jsonl.log_backups").map(|_| values.number("jsonl.log_backups")),
+            backups: backups.filter(|backups| *backups > 0),
             needs_delivery: values.flag("loki.enabled") && !values.flag("retention_over_delivery"),
         },
         sync: SyncConfig {
@@ -61,8 +64,21 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
         max_record_bytes: usize::try_from(values.number("max_record_bytes")).unwrap_or(usize::MAX),
         loki,
         settings: settings(values),
-        warnings: values.without_effect().into_iter().chain(loki::warnings(values)).collect(),
+        warnings,
     })
+}
+
+/// What it means to keep no rotated file: to delete each as soon as it is there would lose it.
+const NEVER_ROTATED: &str = "jsonl.log_backups is 0: no rotated file is to be kept, so the log is \
+    never rotated (as Python's RotatingFileHandler does it); set it to 1 or more, or leave it out to \
+    keep all";
+
+fn rotation(values: &Values) -> Rotation {
+    let off = |name: &str| Some(values.number(name)).filter(|n| *n > 0);
+    Rotation {
+        max_bytes: off("jsonl.log_rotate_bytes"),
+        max_age: off("jsonl.log_rotate_seconds").map(Duration::from_secs),
+    }
 }
 
 fn context(values: &Values) -> Context {

@@ -216,7 +216,7 @@ pub const KEYS: &[Key] = &[
         "jsonl.log_backups",
         integer(0, 1_000_000),
         None,
-        "How many rotated files are kept, the newest; 0: none; all unless set.",
+        "How many rotated files are kept, the newest; all unless set. 0: the log is never rotated.",
     ),
     // k6
     key(

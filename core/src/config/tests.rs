@@ -159,6 +159,15 @@ fn every_key_does_what_it_says() {
 }
 
 #[test]
+fn a_log_without_backups_is_never_rotated() {
+    let config =
+        World::new(&[]).config(r#"{"jsonl": {"log_rotate_bytes": "1MiB", "log_backups": 0}}"#);
+    assert_eq!((config.rotation, config.retention.backups), (Rotation::default(), None));
+    assert!(config.warnings.iter().any(|w| w.contains("never rotated")), "{:?}", config.warnings);
+    assert!(World::new(&[]).config(r#"{"jsonl": {"log_backups": 0}}"#).warnings.is_empty());
+}
+
+#[test]
 fn loki_holds_rotated_files_back_unless_told_otherwise() {
     for (json, needs_delivery) in [
         (r#"{"loki": {"enabled": true, "endpoint": "http://l"}}"#, true),
