@@ -76,7 +76,11 @@ COUNTS = (
     *("damaged", "write_errors", "rotations", "file_bytes"),
 )
 LATER_COUNTS = ("syncs", "sync_errors", "segments_deleted")
-STATS = (*COUNTS, "rings_in", "apart", *LATER_COUNTS)
+LOKI_COUNTS = tuple(
+    f"loki_{name}"
+    for name in ("lines", "acknowledged", "below_level", "pending", "parked", "quarantined", "replayed", "missing")
+)
+STATS = (*COUNTS, "rings_in", "apart", *LATER_COUNTS, "loki_enabled", *LOKI_COUNTS)
 RINGS_SHM, RINGS_LOG, RINGS_MEMORY = 1, 2, 3
 
 
@@ -89,6 +93,8 @@ class CStats(ctypes.Structure):
         ("rings_in", ctypes.c_int32),
         ("apart", ctypes.c_int32),
         *((name, ctypes.c_uint64) for name in LATER_COUNTS),
+        ("loki_enabled", ctypes.c_int32),
+        *((name, ctypes.c_uint64) for name in LOKI_COUNTS),
     ]
 
 
@@ -258,4 +264,6 @@ class Logger:
         _check(self.library.lb_logger_stats(self.handle, ctypes.byref(stats), ctypes.byref(error)), error)
         values = {name: int(getattr(stats, name)) for name in STATS}
         assert values["offered"] == values["written"] + values["queued"] + values["dropped"] + values["rejected"]
+        dealt_with = sum(values[f"loki_{name}"] for name in ("acknowledged", "below_level", "quarantined"))
+        assert values["loki_lines"] == dealt_with + values["loki_pending"]
         return values
