@@ -7,13 +7,17 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from support.clib import Logger
+import pytest
+
+from support.clib import LibraryError, Logger
+from support.loki import Loki, free_port
 from support.paths import TESTS
-from support.process import clean_environment
+from support.process import clean_environment, wait_until
 from support.records import Record, read_log
 
 PROCESSES, RECORDS, STEP, BACKUPS, LIMIT = 4, 4000, 50, 20, 64 * 1024
@@ -118,21 +122,65 @@ def check_records(logs: Path, archive: Path, left: set[str]) -> None:
     assert seen == Counter((str(worker), str(number)) for worker in range(PROCESSES) for number in range(RECORDS))
 
 
-def test_loki_holds_rotated_files_back_and_that_is_said_once(folder: Path) -> None:
-    loki = {"enabled": True, "endpoint": "http://127.0.0.1:1"}
+def fill(logger: Logger, records: int = 300) -> None:
+    for number in range(records):
+        logger.log((b"0 %d " % number).ljust(200, b"x"))
+    logger.flush()
+
+
+def held_back(said: str) -> int:
+    """How often it was said that files stay because of Loki."""
+    return sum("retention_over_delivery" in line for line in said.splitlines())
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_what_loki_does_not_have_stays_until_it_has(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Loki is dead at first, which is said once, and not at once; when it comes the surplus files go."""
+    logs, loki = folder / "out/r/logs", Loki(folder, {}, free_port(), free_port())
     rotation = {"log_rotate_bytes": 8192, "log_backups": 1}
-    for over_delivery, kept in ((False, 8), (True, 1)):
-        settings = config(folder, jsonl=rotation, loki=loki, retention_over_delivery=over_delivery)
-        command = [sys.executable, "-c", WORKER, json.dumps(settings), "0", "300"]
-        go = "g" * 300
-        done = subprocess.run(
-            command, env=clean_environment(), input=go, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        files = segments(folder / "out/r/logs")
-        assert len(files) >= kept if kept > 1 else len(files) == kept, files
-        said = [line for line in done.stderr.splitlines() if "retention_over_delivery" in line]
-        assert len(said) == (0 if over_delivery else 1), done.stderr
+    # Pauses shorter than by default, so that the test is.
+    shipping = {"enabled": True, "endpoint": loki.url, "backoff_factor": 1.0}
+    said: list[str] = []
+    began = time.time_ns()
+
+    def has_said_it() -> bool:
+        said.append(capfd.readouterr().err)
+        return held_back("".join(said)) > 0
+
+    try:
+        with Logger(config(folder, jsonl=rotation, loki=shipping)) as logger:
+            fill(logger)
+            rotated = len(segments(logs))
+            assert rotated == logger.stats()["rotations"] > 5
+            wait_until(has_said_it, 20, "it is said that rotated files stay")
+            assert len(segments(logs)) == rotated, "a file went that Loki does not have"
+            loki.start()
+            wait_until(lambda: len(segments(logs)) <= 1, 30, "what Loki has goes")
+            wait_until(lambda: logger.stats()["segments_deleted"] >= rotated - 1, 5, "what went is counted")
+            assert logger.stats()["loki_missing"] == 0, logger.stats()
+        said.append(capfd.readouterr().err)
+        assert held_back("".join(said)) == 1, said
+        found = loki.lines('{run_id="r"}', began, time.time_ns())
+    finally:
+        loki.stop()
+    messages = Counter(json.loads(entry.line)["message"].split()[1] for entry in found)
+    numbers = Counter({str(number): 1 for number in range(300)})
+    assert messages & numbers == numbers, "Loki lacks lines whose file was deleted"
+
+
+@pytest.mark.usefixtures("no_settings")
+def test_retention_may_come_before_loki(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    loki = {"enabled": True, "endpoint": f"http://127.0.0.1:{free_port()}"}
+    rotation = {"log_rotate_bytes": 8192, "log_backups": 1}
+    logger = Logger(config(folder, jsonl=rotation, loki=loki, retention_over_delivery=True))
+    try:
+        fill(logger)
+        wait_until(lambda: len(segments(folder / "out/r/logs")) <= 1, 10, "surplus files go")
+        with pytest.raises(LibraryError, match="are not in Loki yet"):
+            logger.close()
+    finally:
+        logger.library.lb_logger_free(logger.handle)
+    assert held_back(capfd.readouterr().err) == 0
 
 
 def test_none_goes_unless_asked_for(folder: Path) -> None:

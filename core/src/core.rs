@@ -11,7 +11,7 @@ use crate::contexts::Contexts;
 use crate::error::{Error, Result};
 use crate::file::{Apart, LogFile, NotOnDisk, Unsynced};
 use crate::intake::Intake;
-use crate::loki::Shipper;
+use crate::loki::{Shipper, target};
 use crate::notice::say;
 use crate::place::make_rings;
 use crate::record::Context;
@@ -75,7 +75,7 @@ impl Core {
             signals: signals.clone(),
             log,
             note: made.note,
-            retention: Retention::new(config.retention),
+            retention: Retention::new(config.retention, config.loki.as_ref().map(target)),
             unsynced: unsynced.clone(),
             converter,
             max_record_bytes: config.max_record_bytes,

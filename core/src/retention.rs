@@ -6,12 +6,14 @@
 //! other order would leave a deletion that nobody ever tells of.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use crate::clock::realtime_ns;
 use crate::config::RetentionConfig;
 use crate::error::{Error, Result};
 use crate::file::{LogFile, Segment};
 use crate::frame::append_tag;
+use crate::loki::{Delivered, Target};
 use crate::notice::Trouble;
 use crate::own_record::OwnRecord;
 use crate::record::{Context, Level, TagValue};
@@ -19,31 +21,44 @@ use crate::record::{Context, Level, TagValue};
 /// Most segments that are deleted under one lock, so that siblings do not wait for long.
 const AT_ONCE: usize = 16;
 
+/// Nothing is said as long as Loki may merely be a little behind.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// What one process does about a log's segments.
 pub(crate) struct Retention {
     config: RetentionConfig,
+    /// The Loki that must have what goes; `None` where none is asked.
+    target: Option<Target>,
     /// The number of rotations behind which there was nothing left to do.
     done_at: u64,
-    /// The last time has failed: not again before a while has passed.
-    failed: bool,
+    /// The last time has failed, or Loki lacked something: not again before a while has passed.
+    paused: bool,
+    held_since: Option<Instant>,
     trouble: Trouble,
     held_back: Trouble,
 }
 
 impl Retention {
-    pub(crate) fn new(config: RetentionConfig) -> Self {
-        let (trouble, held_back) = (Trouble::default(), Trouble::default());
-        Self { config, done_at: 0, failed: false, trouble, held_back }
+    pub(crate) fn new(config: RetentionConfig, loki: Option<Target>) -> Self {
+        Self {
+            config,
+            target: loki.filter(|_| config.needs_delivery),
+            done_at: 0,
+            paused: false,
+            held_since: None,
+            trouble: Trouble::default(),
+            held_back: Trouble::default(),
+        }
     }
 
-    /// Whether this process has rotated the log since the last time.
+    /// Whether this process has rotated the log and there may be something left to do.
     pub(crate) fn is_due(&self, log: &LogFile) -> bool {
-        self.config.backups.is_some() && !self.failed && log.rotations() != self.done_at
+        self.config.backups.is_some() && !self.paused && log.rotations() != self.done_at
     }
 
-    /// Lets what has failed be tried again.
+    /// Lets what could not be done be tried again.
     pub(crate) fn try_again(&mut self) {
-        self.failed = false;
+        self.paused = false;
     }
 
     /// Deletes what is more than is to be kept; how many files that were.
@@ -51,7 +66,7 @@ impl Retention {
         let Some(backups) = self.config.backups else { return 0 };
         let mut deleted = 0;
         let done = self.delete(log, context, backups, &mut deleted);
-        self.failed = done.is_err();
+        self.paused |= done.is_err();
         let path = log.path().display();
         match done {
             Ok(()) => self.trouble.ends(|| format!("{path}: rotated files are deleted again")),
@@ -69,12 +84,14 @@ impl Retention {
     ) -> Result<()> {
         let path = log.path().to_path_buf();
         let rotations = log.rotations();
+        let delivered = self.target.as_ref().map(|target| Delivered::read(&path, target));
         let mut locked = log.lock()?;
         let all = locked
             .segments()
             .map_err(|error| Error::io(&path, "looking for its rotated files", error))?;
-        let (gone, kept_for_loki) = split(&all, backups, self.acknowledged());
-        for segment in gone.iter().take(AT_ONCE) {
+        let surplus = surplus(&all, backups);
+        let free = free(&surplus[..surplus.len().min(AT_ONCE)], delivered.as_ref())?;
+        for segment in free {
             let record = deletion(segment, backups);
             locked.append_line(&record.line(context, realtime_ns()))?;
             std::fs::remove_file(&segment.path).map_err(|error| {
@@ -83,38 +100,52 @@ impl Retention {
             *deleted += 1;
         }
         drop(locked);
-        if gone.len() <= AT_ONCE {
+        if free.len() == surplus.len() {
             self.done_at = rotations;
         }
-        if kept_for_loki > 0 {
-            self.say_held_back(&path, backups);
-        }
+        self.hold(free.len() < surplus.len().min(AT_ONCE), &path, backups);
         Ok(())
     }
 
-    /// Segments up to this number may go: Loki has acknowledged them, or is not to be asked.
-    /// Nothing is acknowledged as long as nothing is shipped.
-    fn acknowledged(&self) -> u64 {
-        if self.config.needs_delivery { 0 } else { u64::MAX }
-    }
-
-    fn say_held_back(&mut self, log: &Path, backups: u64) {
-        self.held_back.begins(|| {
-            format!(
-                "{}: more than {backups} rotated files stay, because Loki has not acknowledged \
-                 them; set retention_over_delivery to let them go",
-                log.display()
-            )
-        });
+    /// Notes whether Loki holds files back. It is said when that lasts.
+    fn hold(&mut self, held: bool, log: &Path, backups: u64) {
+        let log = log.display();
+        if !held {
+            self.held_since = None;
+            self.held_back
+                .ends(|| format!("{log}: Loki has them: rotated files are deleted again"));
+            return;
+        }
+        self.paused = true;
+        if self.held_since.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
+            self.held_back.begins(|| {
+                format!(
+                    "{log}: more than {backups} rotated files stay, because Loki has not \
+                     acknowledged them; set retention_over_delivery to let them go"
+                )
+            });
+        }
     }
 }
 
-/// The segments that go, of all in order of age, and how many more would without Loki.
-fn split(all: &[Segment], backups: u64, acknowledged: u64) -> (&[Segment], usize) {
+/// The segments beyond those that are to be kept, of all in order of age.
+fn surplus(all: &[Segment], backups: u64) -> &[Segment] {
     let backups = usize::try_from(backups).unwrap_or(usize::MAX);
-    let (surplus, _) = all.split_at(all.len().saturating_sub(backups));
-    let free = surplus.partition_point(|segment| segment.number <= acknowledged);
-    (&surplus[..free], surplus.len() - free)
+    &all[..all.len().saturating_sub(backups)]
+}
+
+/// Those that may go: the oldest up to the first one that Loki does not have to its end.
+fn free<'s>(surplus: &'s [Segment], delivered: Option<&Delivered>) -> Result<&'s [Segment]> {
+    let Some(delivered) = delivered else { return Ok(surplus) };
+    for (index, segment) in surplus.iter().enumerate() {
+        let has = delivered.has(&segment.path).map_err(|error| {
+            Error::io(&segment.path, "looking whether Loki has a rotated file", error)
+        })?;
+        if !has {
+            return Ok(&surplus[..index]);
+        }
+    }
+    Ok(surplus)
 }
 
 fn deletion(segment: &Segment, backups: u64) -> OwnRecord {

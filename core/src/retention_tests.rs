@@ -42,7 +42,7 @@ impl Bench {
 }
 
 fn keep(backups: u64) -> Retention {
-    Retention::new(RetentionConfig { backups: Some(backups), needs_delivery: false })
+    Retention::new(RetentionConfig { backups: Some(backups), needs_delivery: false }, None)
 }
 
 #[test]
@@ -138,16 +138,21 @@ fn a_lock_file_that_was_lost_makes_no_new_segment_look_old() {
 fn loki_comes_first_unless_retention_does() {
     let segment = |number| Segment { number, path: PathBuf::new(), bytes: 1 };
     let all = [segment(3), segment(4), segment(7), segment(9)];
-    assert_eq!(split(&all, 2, u64::MAX), (&all[..2], 0));
-    assert_eq!(split(&all, 1, 4), (&all[..2], 1));
-    assert_eq!(split(&all, 1, 2), (&all[..0], 3));
-    assert_eq!(split(&all, 4, u64::MAX), (&all[..0], 0));
-    assert_eq!(split(&[], 0, 0), (&all[..0], 0));
+    assert_eq!(surplus(&all, 1), &all[..3]);
+    assert_eq!(surplus(&all, 5), &all[..0]);
+    assert_eq!(surplus(&[], 0), &all[..0]);
+
     let mut bench = Bench::new();
     bench.fill(2);
-    let mut waits = Retention::new(RetentionConfig { backups: Some(0), needs_delivery: true });
+    let needs = |needs_delivery| RetentionConfig { backups: Some(0), needs_delivery };
+    let target = Some(Target { endpoint: "http://loki".into(), ..Target::default() });
+    let mut waits = Retention::new(needs(true), target.clone());
     assert_eq!(waits.run(&mut bench.log, &context()), 0);
     assert_eq!(bench.numbers(), [1, 2]);
+    assert!(!waits.is_due(&bench.log), "not again at once");
+    waits.try_again();
+    assert!(waits.is_due(&bench.log), "Loki may have them now");
+    assert_eq!(Retention::new(needs(false), target).run(&mut bench.log, &context()), 2);
 }
 
 #[test]

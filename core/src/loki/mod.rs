@@ -8,7 +8,7 @@
 //! `lap`, `read`), packs and sends them (`parcel`, `send`), decides what follows from an answer (`plan`,
 //! `pace`), and keeps how far it came (`offset`, `offset_file`, `quarantine`). `shipper` is the
 //! thread of a process that logs, `push` does the same for files of the past; both are elected
-//! before (`election`).
+//! before (`election`). `delivered` tells retention which files Loki needs no more.
 //!
 //! The file is the queue: nothing here keeps a line that the file does not have, and nothing here
 //! knows rings, the writer or the append protocol.
@@ -16,6 +16,7 @@
 pub(crate) mod answer;
 pub(crate) mod batch;
 pub(crate) mod client;
+mod delivered;
 mod election;
 mod engine;
 mod identity;
@@ -51,5 +52,8 @@ mod source;
 pub(crate) mod stream;
 mod text;
 
+pub(crate) use delivered::Delivered;
+pub(crate) use offset::Target;
 pub use push::{Ended, Progress, PushOptions, Pushed, push};
+pub(crate) use runner::target;
 pub(crate) use shipper::Shipper;

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::election::Candidate;
+use super::election::{Candidate, elected};
 use super::engine::{Engine, Rules, Step};
 use super::offset::Target;
 use super::pace::{Clock, SystemClock};
@@ -142,7 +142,7 @@ impl<S: Sink> Runner<S> {
 
     /// Says once where another's configuration holds and is not ours.
     fn compare(&mut self) {
-        let Some(card) = self.candidate.elected().filter(|_| !self.compared) else { return };
+        let Some(card) = elected(&self.log).filter(|_| !self.compared) else { return };
         self.compared = true;
         let ours = target(&self.config);
         if card.target != ours {
@@ -181,7 +181,7 @@ impl<S: Sink> Runner<S> {
 
     /// The process that is elected, where it can be told.
     pub(crate) fn other(&self) -> Option<u32> {
-        self.candidate.elected().map(|card| card.pid)
+        elected(&self.log).map(|card| card.pid)
     }
 
     /// Whether nothing is left to do for this process; what another ships is its business.

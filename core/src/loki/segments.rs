@@ -163,7 +163,7 @@ pub(crate) fn recognise(
 }
 
 /// `None` where the file is what was read up to the mark; else the last point up to which it is.
-fn proven(segment: &Segment, file: &File, committed: u64) -> io::Result<Option<u64>> {
+pub(super) fn proven(segment: &Segment, file: &File, committed: u64) -> io::Result<Option<u64>> {
     let mut newest = true;
     for proof in segment.proofs.iter().rev() {
         let there = proof.at <= committed && line_before(file, proof.at)? == Some(proof.last);
