@@ -120,11 +120,11 @@ func (r *request) addArgument(argument string) error {
 	return nil
 }
 
-// parseArgument reads key=value,key=value. A bare URL means loki.endpoint; an item that has no = of its own belongs to
-// the value before it, so that metrics_allow=checks,http_req* is one list.
+// parseArgument reads key=value,key=value. A bare URL means loki.endpoint, and loki.enabled unless that is given, too; an
+// item that has no = of its own belongs to the value before it, so that metrics_allow=checks,http_req* is one list.
 func parseArgument(argument string) (map[string]any, error) {
 	pairs := map[string]any{}
-	last := ""
+	last, bare := "", false
 	for item := range strings.SplitSeq(argument, ",") {
 		item = strings.TrimSpace(item)
 		key, value, found := strings.Cut(item, "=")
@@ -132,7 +132,7 @@ func parseArgument(argument string) (map[string]any, error) {
 		case item == "":
 			continue
 		case strings.HasPrefix(item, "http://") || strings.HasPrefix(item, "https://"):
-			key, value = "loki.endpoint", item
+			key, value, bare = "loki.endpoint", item, true
 		case found && key == "":
 			return nil, fmt.Errorf("--out %s: %q has no key before its =", Name, item)
 		case !found && last == "":
@@ -145,6 +145,9 @@ func parseArgument(argument string) (map[string]any, error) {
 			return nil, fmt.Errorf("--out %s: %q is given twice", Name, key)
 		}
 		pairs[key], last = value, key
+	}
+	if _, given := pairs["loki.enabled"]; bare && !given {
+		pairs["loki.enabled"] = "true"
 	}
 	return pairs, nil
 }
@@ -200,6 +203,7 @@ type settings struct {
 	bufferSamples    int
 	stopTimeout      time.Duration
 	ringBytes        int
+	loki             bool
 }
 
 // newSettings reads the effective configuration. What cannot be read is a disagreement of two versions, not a user's
@@ -229,6 +233,7 @@ func newSettings(config []byte, runTags map[string]string) (settings, error) {
 		bufferSamples:    int(read.number("k6.buffer_samples", 1_000_000)),
 		stopTimeout:      read.milliseconds("k6.stop_timeout", 5000),
 		ringBytes:        int(read.number("ring_bytes", 8<<20)),
+		loki:             read.boolean("loki.enabled", false),
 	}
 	if !slices.Contains([]sampleMode{modeCompact, modeRaw, modeSummary, modeNone}, s.mode) {
 		read.fail("k6.samples", errors.New("compact, raw, summary or none expected"))

@@ -20,7 +20,8 @@ import (
 //	New    configuration judged by the core, which opens the log; k6's log lines are written through from here on
 //	Start  the log opened anew with a ring in shared memory; samples and log lines are collected and flushed at intervals
 //	Stop   the last flush; summaries, thresholds, phases and run_end; the log closed; one line for the user
-//	then   k6 logs why it failed, runs handleSummary and exits without a word: each line is again written through
+//	then   k6 logs why it failed, runs handleSummary and exits without a word: each line is again written through, and
+//	       pushed to Loki, if that is enabled, within what Stop has left of its deadline
 //
 // Outside of Start…Stop the log is open with a ring in plain memory: the process may end there at any moment without
 // Stop, and then neither a ring file nor its note stays behind. Everything that touches the core runs on one thread.
@@ -49,6 +50,8 @@ type Output struct {
 	started  time.Time
 	ticker   *time.Ticker
 	closing  string
+	// stopBy: until then lines that k6 logs behind Stop are pushed to Loki, too; zero where there is no such time.
+	stopBy time.Time
 }
 
 var (
@@ -178,7 +181,8 @@ func (o *Output) closeLog(deadline time.Duration) {
 	o.session.logger.Free()
 	o.session = nil
 	if err != nil {
-		o.notices.leave("close", "the log was not closed in time: "+err.Error())
+		o.notices.leave("close: "+err.Error(), err.Error())
+		o.stopBy = time.Time{} // one wait for a disk or a Loki that does not answer is enough
 	}
 }
 
@@ -313,7 +317,7 @@ func (o *Output) finish() {
 	}
 	// Even if this breaks off: from here on lines must not wait for another flush.
 	defer func() { o.pipeline = nil }()
-	deadline := o.now().Add(o.settings.stopTimeout)
+	o.stopBy = o.now().Add(o.settings.stopTimeout)
 	o.ticker.Stop()
 	o.thread.ticks = nil
 	p, now, v := o.pipeline, o.now(), newVerdict(o.testError)
@@ -326,14 +330,19 @@ func (o *Output) finish() {
 	lost := losses{samples: o.samples.lost(), lines: o.lines.lost()}
 	p.writeRunEnd(o.testError, v, o.started, now, lost)
 	o.session.push(&p.writer)
-	o.closeLog(max(deadline.Sub(o.now()), closeTimeout))
+	o.closeLog(max(o.stopBy.Sub(o.now()), closeTimeout))
 	o.closing = closingLine(o.settings.path, o.stats, lost)
 }
 
 // closingLine is the one line before k6's own summary.
 func closingLine(path string, stats core.Stats, lost losses) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: records %d, file %s, pending %d, dropped %d", Name, stats.Written, path, stats.Queued, stats.Dropped)
+	fmt.Fprintf(&b, "%s: records %d, file %s, ", Name, stats.Written, path)
+	if stats.Loki.Enabled {
+		fmt.Fprintf(&b, "acknowledged %d, ", stats.Loki.Acknowledged)
+	}
+	// What is in a ring is neither in the file nor in Loki.
+	fmt.Fprintf(&b, "pending %d, dropped %d", stats.Queued+stats.Loki.Pending, stats.Dropped)
 	for _, more := range []struct {
 		name  string
 		count uint64
@@ -384,7 +393,14 @@ func (o *Output) writeLine(line *logLine) error {
 	}
 	line.write(o.session, &o.direct)
 	o.session.push(&o.direct)
-	return o.session.logger.Flush(max(o.settings.stopTimeout, closeTimeout))
+	if err := o.session.logger.Flush(max(o.settings.stopTimeout, closeTimeout)); err != nil {
+		return err
+	}
+	// Only a close waits for Loki, and k6 may exit behind any of these lines.
+	if left := o.stopBy.Sub(o.now()); o.settings.loki && left > 0 {
+		o.closeLog(left)
+	}
+	return nil
 }
 
 // sayBroken tells, once, that log lines are lost where the logger itself cannot be used any more.

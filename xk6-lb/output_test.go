@@ -141,6 +141,36 @@ func TestClosingLineAndRunEnd(t *testing.T) {
 	}
 }
 
+func TestWithLokiTheClosingLineTellsWhatItHas(t *testing.T) {
+	b := started(t, nil, map[string]any{"loki.enabled": true})
+	b.core.Loki = core.Delivery{Enabled: true, Acknowledged: 7, Pending: 2}
+	b.stop(nil)
+	want := fmt.Sprintf("lb-loki: records %d, file logs/k6-h.jsonl, acknowledged 7, pending 2, dropped 0\n", len(b.core.Records()))
+	if line := b.stderr.String(); line != want {
+		t.Errorf("%q\nwant %q", line, want)
+	}
+}
+
+// Only a close waits for Loki. Where one has failed, what is said of it has opened the log again already.
+func TestBehindStopTheLogIsClosedAfterEachLineWhereLokiAnswers(t *testing.T) {
+	for _, c := range []struct {
+		loki       bool
+		closeError error
+		opened     int
+	}{{true, nil, 3}, {false, nil, 1}, {true, &core.Error{Code: core.CodeTimeout, Message: "2 lines are not in Loki yet"}, 0}} {
+		b := started(t, nil, map[string]any{"loki.enabled": c.loki})
+		b.core.CloseError = c.closeError
+		b.stop(nil)
+		before := len(b.core.Opened())
+		for _, line := range []string{"one", "two", "three"} {
+			console(b, line)
+		}
+		if got := len(b.core.Opened()) - before; got != c.opened || len(b.events("console")) != 3 {
+			t.Errorf("%+v: opened %d times, %d lines", c, got, len(b.events("console")))
+		}
+	}
+}
+
 func TestTheBufferHoldsExactlyItsLimit(t *testing.T) {
 	b := newBench(t, nil, nil)
 	slice := []metrics.SampleContainer{b.trail(b.tags(), nil, true, true), b.sample(b.builtin.VUs, 1, b.tags(), nil)}

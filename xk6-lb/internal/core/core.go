@@ -52,9 +52,16 @@ type Result struct {
 type Stats struct {
 	Offered, Written, Queued, Dropped, Rejected uint64
 	Truncated, Nonfinite, WriteErrors           uint64
+	Loki                                        Delivery
 }
 
-// Add sums the counters of loggers that followed one another.
+// Delivery is what became of the file's lines, whoever wrote them, where they are pushed to Loki.
+type Delivery struct {
+	Enabled               bool
+	Acknowledged, Pending uint64
+}
+
+// Add sums the counters of loggers that followed one another; the file is the same, and the last one knows it best.
 func (s *Stats) Add(other Stats) {
 	s.Offered += other.Offered
 	s.Written += other.Written
@@ -64,6 +71,7 @@ func (s *Stats) Add(other Stats) {
 	s.Truncated += other.Truncated
 	s.Nonfinite += other.Nonfinite
 	s.WriteErrors += other.WriteErrors
+	s.Loki = other.Loki
 }
 
 // Logger is an open log file. Push is called from one operating-system thread only: the core keeps a ring per thread.

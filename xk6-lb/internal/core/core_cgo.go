@@ -93,6 +93,11 @@ func (l *logger) Stats() (Stats, error) {
 		Truncated:   uint64(counts.truncated),
 		Nonfinite:   uint64(counts.nonfinite),
 		WriteErrors: uint64(counts.write_errors),
+		Loki: Delivery{
+			Enabled:      counts.loki_enabled != 0,
+			Acknowledged: uint64(counts.loki_acknowledged),
+			Pending:      uint64(counts.loki_pending),
+		},
 	}, take(code, failure)
 }
 

@@ -34,13 +34,17 @@ type Core struct {
 	rejected uint64
 	opened   []map[string]any
 	open     int
-	// Values override what the layers say; OpenError refuses to open; PushError is answered to every batch.
-	Values    map[string]any
-	OpenError error
-	PushError error
+	// Values override what the layers say; OpenError refuses to open; PushError is answered to every batch, CloseError to
+	// each first Close of a logger.
+	Values     map[string]any
+	OpenError  error
+	PushError  error
+	CloseError error
 	// Pushes counts batches, Discard keeps none of their records.
 	Pushes  int
 	Discard bool
+	// Loki is what the statistics say of it.
+	Loki core.Delivery
 	// BeforePush runs before a batch is taken, to play a slow disk.
 	BeforePush func()
 }
@@ -228,7 +232,13 @@ func (l *logger) record(entry batch.Entry) Record {
 
 func (l *logger) Flush(time.Duration) error { return nil }
 
-func (l *logger) Stats() (core.Stats, error) { return l.stats, nil }
+func (l *logger) Stats() (core.Stats, error) {
+	l.core.mu.Lock()
+	defer l.core.mu.Unlock()
+	stats := l.stats
+	stats.Loki = l.core.Loki
+	return stats, nil
+}
 
 func (l *logger) Close(time.Duration) error {
 	l.core.mu.Lock()
@@ -236,6 +246,7 @@ func (l *logger) Close(time.Duration) error {
 	if !l.closed {
 		l.closed = true
 		l.core.open--
+		return l.core.CloseError
 	}
 	return nil
 }
