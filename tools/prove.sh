@@ -46,7 +46,7 @@ need_component() {
 host() { rustc -vV | sed -n 's/^host: //p'; }
 
 prove_loom() {
-  CARGO_TARGET_DIR=$target/loom RUSTFLAGS='--cfg loom' \
+  CARGO_TARGET_DIR=$target/loom RUSTFLAGS='--cfg lb_loom' \
     cargo test --locked --release --package lb-log-core --lib -- --nocapture loom_
 }
 

@@ -14,7 +14,7 @@ pub mod error;
 mod failpoint;
 mod file;
 pub mod frame;
-#[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
+#[cfg(any(all(test, not(lb_loom)), feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod gap;

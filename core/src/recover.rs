@@ -173,6 +173,6 @@ pub fn logs_below(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(logs)
 }
 
-#[cfg(all(test, not(loom), not(miri)))]
+#[cfg(all(test, not(lb_loom), not(miri)))]
 #[path = "hostile_tests.rs"]
 mod hostile_tests;

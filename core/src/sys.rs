@@ -1,7 +1,7 @@
 //! The few system facilities for which no safe wrapper exists.
 #![allow(unsafe_code)]
 // Models have fences of their own.
-#![cfg_attr(all(test, loom), allow(dead_code))]
+#![cfg_attr(all(test, lb_loom), allow(dead_code))]
 
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;

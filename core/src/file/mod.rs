@@ -21,7 +21,7 @@ pub(crate) use note::open_nofollow as open_ring_file;
 pub(crate) use note::{Beside, OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
 pub(crate) use opening::Apart;
 pub(crate) use rotation::{Segment, folder_of};
-#[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
+#[cfg(any(all(test, not(lb_loom)), feature = "fuzzing"))]
 pub(crate) use state::State;
 pub(crate) use tail::whole_lines;
 pub(crate) use trust::distrusted_at;

@@ -420,7 +420,7 @@ fn allocate(file: &File, start: usize, end: usize) -> io::Result<()> {
 }
 
 // Miri maps no files.
-#[cfg(all(test, not(miri), not(loom)))]
+#[cfg(all(test, not(miri), not(lb_loom)))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;

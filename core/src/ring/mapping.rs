@@ -12,7 +12,7 @@ pub(crate) struct Mapping {
     start: NonNull<u8>,
     len: usize,
     /// Boxed: rings refer to it, and stay where they are when the mapping is moved.
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, lb_loom))]
     watch: Box<super::sync::modelled::Watch>,
 }
 
@@ -38,7 +38,7 @@ impl Mapping {
         Ok(Self {
             start,
             len,
-            #[cfg(all(test, loom))]
+            #[cfg(all(test, lb_loom))]
             watch: Box::default(),
         })
     }
@@ -57,9 +57,9 @@ impl Mapping {
         let size = size_of::<super::queue::Control>();
         let align = align_of::<super::queue::Control>();
         assert!(offset.is_multiple_of(align) && offset + size <= self.len, "outside its mapping");
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, lb_loom))]
         return self.watch.control(offset);
-        #[cfg(not(all(test, loom)))]
+        #[cfg(not(all(test, lb_loom)))]
         // SAFETY: aligned and inside, checked above; `Control` consists of atomics only.
         unsafe {
             self.start.add(offset).cast::<super::queue::Control>().as_ref()
@@ -69,9 +69,9 @@ impl Mapping {
     /// A range, for the ring protocol. `offset` is a multiple of 8.
     pub(crate) fn bytes(&self, offset: usize, len: usize) -> Bytes<'_> {
         let start = self.range(offset, len);
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, lb_loom))]
         return Bytes::new(start, &self.watch);
-        #[cfg(not(all(test, loom)))]
+        #[cfg(not(all(test, lb_loom)))]
         Bytes::new(start)
     }
 

@@ -8,7 +8,7 @@
 mod file;
 mod header;
 mod mapping;
-#[cfg(all(test, loom))]
+#[cfg(all(test, lb_loom))]
 mod models;
 mod queue;
 mod rings;
@@ -16,7 +16,7 @@ mod sync;
 
 pub(crate) use file::{Counter, FileId, RingFile};
 pub(crate) use header::{Birth, Layout};
-#[cfg(any(all(test, not(loom)), feature = "fuzzing"))]
+#[cfg(any(all(test, not(lb_loom)), feature = "fuzzing"))]
 pub(crate) use queue::Producer;
 pub(crate) use queue::{Fill, Position, Ring, Step};
 pub(crate) use rings::{Refused, Rings};

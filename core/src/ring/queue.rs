@@ -15,7 +15,7 @@ const SKIP: u32 = 1 << 31;
 /// The part of a ring that both sides and, after a crash, a stranger read. The producer's and
 /// the consumer's counters are 128 bytes apart: two cache lines, because processors fetch pairs.
 #[repr(C, align(128))]
-#[cfg_attr(all(test, loom), derive(Default))]
+#[cfg_attr(all(test, lb_loom), derive(Default))]
 pub(crate) struct Control {
     /// Bytes ever published. Written by the producer alone, released after the frame's bytes.
     tail: AtomicU64,
@@ -227,11 +227,11 @@ impl Producer {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, lb_loom))]
 #[path = "queue_models.rs"]
 mod models;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(lb_loom)))]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
     use super::*;

@@ -240,11 +240,11 @@ impl Drop for Entering {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, lb_loom))]
 #[path = "rings_models.rs"]
 mod models;
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(lb_loom)))]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;

@@ -5,19 +5,19 @@
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, lb_loom)))]
 pub(super) use plain::{
     AtomicBool, AtomicI64, AtomicU64, Free, LightFence, Mutex, UnsafeCell, fence, heavy_fence,
     pause, per_thread,
 };
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, lb_loom))]
 pub(super) use modelled::{
     AtomicBool, AtomicI64, AtomicU64, Free, LightFence, Mutex, UnsafeCell, fence, heavy_fence,
     pause, per_thread,
 };
 
-#[cfg(not(all(test, loom)))]
+#[cfg(not(all(test, lb_loom)))]
 mod plain {
     pub(in super::super) use crate::sys::{LightFence, heavy_fence};
     pub(in super::super) use crossbeam_queue::ArrayQueue as Free;
@@ -36,18 +36,18 @@ mod plain {
 #[derive(Clone, Copy)]
 pub(crate) struct Bytes<'m> {
     start: NonNull<u8>,
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, lb_loom))]
     watch: &'m modelled::Watch,
     life: PhantomData<&'m u8>,
 }
 
 impl<'m> Bytes<'m> {
-    #[cfg(not(all(test, loom)))]
+    #[cfg(not(all(test, lb_loom)))]
     pub(super) fn new(start: NonNull<u8>) -> Self {
         Self { start, life: PhantomData }
     }
 
-    #[cfg(all(test, loom))]
+    #[cfg(all(test, lb_loom))]
     pub(super) fn new(start: NonNull<u8>, watch: &'m modelled::Watch) -> Self {
         Self { start, watch, life: PhantomData }
     }
@@ -58,7 +58,7 @@ impl<'m> Bytes<'m> {
     /// `place` is a multiple of 8 inside, and nobody writes there now.
     #[inline(always)]
     pub(super) unsafe fn number(self, place: usize) -> u32 {
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, lb_loom))]
         self.watch.reads(self.start, place, 4);
         // SAFETY: inside and aligned, says the caller.
         u32::from_le(unsafe { self.start.add(place).cast::<u32>().read() })
@@ -70,7 +70,7 @@ impl<'m> Bytes<'m> {
     /// `place` is a multiple of 8 inside, and nobody else reads or writes there now.
     #[inline(always)]
     pub(super) unsafe fn set_number(self, place: usize, number: u32) {
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, lb_loom))]
         self.watch.writes(self.start, place, 4);
         // SAFETY: inside and aligned, says the caller.
         unsafe { self.start.add(place).cast::<u32>().write(number.to_le()) };
@@ -82,7 +82,7 @@ impl<'m> Bytes<'m> {
     /// They are inside, and nobody writes there as long as they are used.
     #[inline(always)]
     pub(super) unsafe fn get(self, place: usize, len: usize) -> &'m [u8] {
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, lb_loom))]
         self.watch.reads(self.start, place, len);
         // SAFETY: inside and at rest, says the caller.
         unsafe { std::slice::from_raw_parts(self.start.add(place).as_ptr(), len) }
@@ -94,14 +94,14 @@ impl<'m> Bytes<'m> {
     /// They are inside, and nobody else reads or writes there as long as they are used.
     #[inline(always)]
     pub(super) unsafe fn get_mut(self, place: usize, len: usize) -> &'m mut [u8] {
-        #[cfg(all(test, loom))]
+        #[cfg(all(test, lb_loom))]
         self.watch.writes(self.start, place, len);
         // SAFETY: inside and the caller's alone, says the caller.
         unsafe { std::slice::from_raw_parts_mut(self.start.add(place).as_ptr(), len) }
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, lb_loom))]
 pub(super) mod modelled {
     #![allow(clippy::unwrap_used)]
     use std::collections::HashMap;
