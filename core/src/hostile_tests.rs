@@ -9,9 +9,9 @@ use std::os::unix::net::UnixListener;
 use serde_json::Value;
 
 use super::*;
-use crate::clock::Clock;
 use crate::file::{OwnNote, RingPlace};
 use crate::fuzzing::ring::frame;
+use crate::ring::tests_support::birth;
 use crate::ring::{Birth, Layout, Producer, RingFile};
 
 const RECORDS: u8 = 20;
@@ -46,14 +46,8 @@ impl Scene {
     /// Leaves what a process leaves that is killed with all its records in its rings.
     fn die(&self, id: u64, component: &str, checked: bool) {
         let log = self.log();
-        let birth = Birth {
-            id,
-            boot_id: LogFile::new(&log, Rotation::default()).boot_id(),
-            log_path: &log,
-            clock: Clock::Realtime,
-            max_record_bytes: 4096,
-            rotation: Rotation::default(),
-        };
+        let boot_id = LogFile::new(&log, Rotation::default()).boot_id();
+        let birth = Birth { boot_id, ..birth(id, &log) };
         let layout = Layout::new(16_384, 32_768);
         let rings = RingFile::create(&self.rings(id), layout, &birth, checked).unwrap();
         let context = format!(

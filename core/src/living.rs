@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use crate::error::Result;
-use crate::file::open_noted;
-use crate::recover::noted;
+use crate::file::{Beside, open_noted};
 use crate::ring::Counter;
 
 /// The accounting of a process, read from outside.
@@ -32,7 +31,7 @@ pub struct Living {
 /// [`crate::Error::Io`] where the log's folder cannot be read.
 pub fn living(log: &Path) -> Result<Vec<Living>> {
     let mut found = Vec::new();
-    for id in noted(log)? {
+    for id in Beside::of(log)?.notes {
         // A note that vanished meanwhile has told us all: its process has ended.
         let Ok(rings) = open_noted(log, id) else { continue };
         let (written, accepted) = rings.records();

@@ -23,6 +23,12 @@ const SIDE_BYTES: usize = 47;
 /// Most bytes of a stem (a log file's name without `.jsonl`).
 pub const MAX_STEM_BYTES: usize = MAX_NAME_BYTES - SIDE_BYTES;
 
+/// How the names of side files with an id end.
+const RINGS_NOTE: &str = ".rings";
+const UNFINISHED_NOTE: &str = ".rings.tmp";
+const RING_DATA: &str = ".ringdata";
+const OFFSET: &str = ".offset";
+
 /// `~` and 8 hex digits.
 const MARK_BYTES: usize = 9;
 
@@ -268,13 +274,25 @@ pub fn lock_file(log: &Path) -> PathBuf {
 /// The rings note `.{stem}.{16 hex}.rings` beside a log file.
 #[must_use]
 pub fn rings_note(log: &Path, id: u64) -> PathBuf {
-    side_file(log, &format!("{id:016x}.rings"))
+    side_file(log, &format!("{id:016x}{RINGS_NOTE}"))
+}
+
+/// The name under which a rings note is made: `.{stem}.{16 hex}.rings.tmp`.
+#[must_use]
+pub fn unfinished_note(log: &Path, id: u64) -> PathBuf {
+    side_file(log, &format!("{id:016x}{UNFINISHED_NOTE}"))
+}
+
+/// The ring file `.{stem}.{16 hex}.ringdata` beside a log file.
+#[must_use]
+pub fn ring_data(log: &Path, id: u64) -> PathBuf {
+    side_file(log, &format!("{id:016x}{RING_DATA}"))
 }
 
 /// The offset file `.{stem}.{16 hex}.offset` of a log file: how far one Loki has it.
 #[must_use]
 pub fn offset(log: &Path, id: u64) -> PathBuf {
-    side_file(log, &format!("{id:016x}.offset"))
+    side_file(log, &format!("{id:016x}{OFFSET}"))
 }
 
 /// The lock `.{stem}.shipper` of the process that ships a log file.
@@ -338,18 +356,30 @@ pub fn parse_quarantine(name: &str) -> Option<&str> {
 /// Stem and id of a rings note: `.{stem}.{16 hex}.rings`.
 #[must_use]
 pub fn parse_rings_note(name: &str) -> Option<(&str, u64)> {
-    parse_numbered(name, ".rings")
+    parse_with_id(name, RINGS_NOTE)
+}
+
+/// Stem and id of a rings note that is being made, or was left so: `.{stem}.{16 hex}.rings.tmp`.
+#[must_use]
+pub fn parse_unfinished_note(name: &str) -> Option<(&str, u64)> {
+    parse_with_id(name, UNFINISHED_NOTE)
+}
+
+/// Stem and id of a ring file beside its log: `.{stem}.{16 hex}.ringdata`.
+#[must_use]
+pub fn parse_ring_data(name: &str) -> Option<(&str, u64)> {
+    parse_with_id(name, RING_DATA)
 }
 
 /// Stem and id of an offset file: `.{stem}.{16 hex}.offset`.
 #[must_use]
 pub fn parse_offset(name: &str) -> Option<(&str, u64)> {
-    parse_numbered(name, ".offset")
+    parse_with_id(name, OFFSET)
 }
 
-/// Stem and id of `.{stem}.{16 hex}{suffix}`.
-fn parse_numbered<'n>(name: &'n str, suffix: &str) -> Option<(&'n str, u64)> {
-    let (stem, digits) = name.strip_prefix('.')?.strip_suffix(suffix)?.rsplit_once('.')?;
+/// Stem and id of `.{stem}.{16 hex}{ending}`.
+fn parse_with_id<'n>(name: &'n str, ending: &str) -> Option<(&'n str, u64)> {
+    let (stem, digits) = name.strip_prefix('.')?.strip_suffix(ending)?.rsplit_once('.')?;
     let id = u64::from_str_radix(digits, 16).ok()?;
     (!stem.is_empty() && digits.len() == 16 && is_hex(digits)).then_some((stem, id))
 }

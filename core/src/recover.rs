@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
 use crate::failpoint::{self, Point};
-use crate::file::{LogFile, Rotation, Seen, distrusted_at, folder_of, look};
+use crate::file::{Beside, LogFile, Rotation, Seen, distrusted_at, look};
 use crate::gap::tell_losses;
 pub use crate::mover::Recovery;
 use crate::mover::{identity_in, move_records};
@@ -45,39 +45,23 @@ pub(crate) fn recover(
 ) -> Result<Recovery> {
     let mut total = Recovery::default();
     let mut gone = Vec::new();
-    for id in noted(log.path())?.into_iter().filter(|id| Some(*id) != own) {
+    let beside = Beside::of(log.path())?;
+    for id in beside.notes.iter().copied().filter(|id| Some(*id) != own) {
         match recover_one(log, id, context)? {
             Some(found) => total.add(found),
             None => gone.push(id),
         }
     }
-    total.add(sweep_beside(log, context)?);
+    total.add(sweep_beside(log, &beside, context)?);
     if !gone.is_empty() {
         // Behind what was moved: a new log has no record whose identity a gap could take.
         for id in gone {
             total.add(settle_gone(log, id, context)?);
         }
         // A note may have said something false of rings that are there.
-        total.add(sweep_beside(log, context)?);
+        total.add(sweep_beside(log, &beside, context)?);
     }
     Ok(total)
-}
-
-/// The ids of all rings notes beside a log.
-pub(crate) fn noted(log: &Path) -> Result<Vec<u64>> {
-    let folder = folder_of(log);
-    let failed = |error| Error::io(folder, "looking for rings of dead processes", error);
-    let stem = names::stem(log);
-    let mut ids = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        let name = entry.map_err(failed)?.file_name();
-        if let Some((of, id)) = name.to_str().and_then(names::parse_rings_note)
-            && Some(of) == stem
-        {
-            ids.push(id);
-        }
-    }
-    Ok(ids)
 }
 
 /// What to do about rings that cannot be reached from here.

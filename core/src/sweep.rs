@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::failpoint::{self, Point};
 use crate::file::{Beside, LogFile, RingPlace, Rotation, open_ring_file, ring_id_in, try_lock};
 use crate::gap::tell_losses;
@@ -54,23 +54,21 @@ pub fn sweep() -> Recovery {
     found
 }
 
-/// Does the same for ring files beside a log, and clears away notes that were never finished.
-pub(crate) fn sweep_beside(log: &mut LogFile, context: Option<&Context>) -> Result<Recovery> {
+/// Does the same for what lies beside a log, and clears away notes that were never finished.
+pub(crate) fn sweep_beside(
+    log: &mut LogFile,
+    beside: &Beside,
+    context: Option<&Context>,
+) -> Result<Recovery> {
     let mut found = Recovery::default();
     let path = log.path().to_path_buf();
-    let folder = RingPlace::Log.folder(&path).to_path_buf();
-    let failed = |error| Error::io(&folder, "looking for rings of dead processes", error);
-    for entry in std::fs::read_dir(&folder).map_err(failed)? {
-        let entry = entry.map_err(failed)?;
-        match entry.file_name().to_str().and_then(|name| Beside::of_name(&path, name)) {
-            Some(Beside::Rings(id)) => {
-                if let Some(rings) = orphan(&entry.path(), id, Some(&path)) {
-                    settle(&rings, log, context, &mut found)?;
-                }
-            }
-            Some(Beside::Temporary) => remove_unlocked(&entry.path()),
-            None => {}
+    for &id in &beside.rings {
+        if let Some(rings) = orphan(&RingPlace::Log.path(&path, id), id, Some(&path)) {
+            settle(&rings, log, context, &mut found)?;
         }
+    }
+    for &id in &beside.unfinished {
+        remove_unlocked(&names::unfinished_note(&path, id));
     }
     Ok(found)
 }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::clock::Clock;
-use crate::ring::{Birth, Layout};
+use crate::ring::Layout;
+use crate::ring::tests_support::birth;
 
 const NEVER: Rotation = Rotation { max_bytes: None, max_age: None };
 
@@ -13,14 +13,7 @@ struct Bench {
 impl Bench {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let birth = Birth {
-            id: 1,
-            boot_id: [0; 16],
-            log_path: Path::new("/x.jsonl"),
-            clock: Clock::Realtime,
-            max_record_bytes: 4096,
-            rotation: crate::config::Rotation::default(),
-        };
+        let birth = birth(1, Path::new("/x.jsonl"));
         let rings = RingFile::in_memory(Layout::new(65_536, 65_536), &birth).unwrap();
         Self { dir, rings }
     }

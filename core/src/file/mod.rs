@@ -3,6 +3,7 @@
 //!
 //! The file knows no Loki, and of records only that they are lines.
 
+mod beside;
 mod block;
 mod lock;
 mod log;
@@ -14,11 +15,12 @@ mod tail;
 mod trust;
 mod unsynced;
 
+pub(crate) use beside::Beside;
 pub(crate) use block::Block;
 pub(crate) use lock::{LockError, LockFile, id_at, id_of, try_lock};
 pub(crate) use log::{Locked, LogFile, Rotation};
 pub(crate) use note::open_nofollow as open_ring_file;
-pub(crate) use note::{Beside, OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
+pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
 pub(crate) use opening::Apart;
 pub(crate) use rotation::{Segment, folder_of};
 #[cfg(any(all(test, not(lb_loom)), feature = "fuzzing"))]

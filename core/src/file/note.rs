@@ -18,9 +18,6 @@ use crate::names;
 use crate::ring::{FileId, RingFile};
 use crate::sys::NotInherited;
 
-/// How the names of ring files beside their log end.
-const RING_DATA: &str = ".ringdata";
-
 /// Where ring files live. The file's name follows from the note's id: a note cannot lead
 /// anybody to a path of its choosing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -45,7 +42,7 @@ impl RingPlace {
     pub(crate) fn path(self, log: &Path, id: u64) -> PathBuf {
         match self {
             Self::Shm => self.folder(log).join(format!("lb-log-{id:016x}.rings")),
-            Self::Log => names::side_file(log, &format!("{id:016x}{RING_DATA}")),
+            Self::Log => names::ring_data(log, id),
         }
     }
 }
@@ -177,7 +174,7 @@ impl OwnNote {
 
 /// Writes a note under a temporary name, locks it, and gives it its name.
 fn write_locked(log: &Path, id: u64, path: &Path, text: &[u8]) -> io::Result<File> {
-    let temporary = names::side_file(log, &format!("{id:016x}{TEMPORARY}"));
+    let temporary = names::unfinished_note(log, id);
     loop {
         let _ = std::fs::remove_file(&temporary);
         let mut file = OpenOptions::new()
@@ -202,32 +199,6 @@ fn write_locked(log: &Path, id: u64, path: &Path, text: &[u8]) -> io::Result<Fil
                 let _ = std::fs::remove_file(&temporary);
                 return Err(error);
             }
-        }
-    }
-}
-
-/// How the temporary names of notes end.
-const TEMPORARY: &str = ".rings.tmp";
-
-/// A file beside a log that belongs to a ring file's note, by its name.
-pub(crate) enum Beside {
-    /// The ring file of this id.
-    Rings(u64),
-    /// A note that is being made, or that was left so.
-    Temporary,
-}
-
-impl Beside {
-    /// What a name beside a log means; `None` for all others.
-    pub(crate) fn of_name(log: &Path, name: &str) -> Option<Self> {
-        let rest = name.strip_prefix('.')?.strip_prefix(names::stem(log)?)?.strip_prefix('.')?;
-        let (digits, kind) = rest.split_at_checked(16)?;
-        let id = u64::from_str_radix(digits, 16).ok()?;
-        match kind {
-            _ if format!("{id:016x}") != digits => None,
-            RING_DATA => Some(Self::Rings(id)),
-            TEMPORARY => Some(Self::Temporary),
-            _ => None,
         }
     }
 }

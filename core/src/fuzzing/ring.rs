@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use super::{Feed, folder, json};
-use crate::clock::Clock;
 use crate::frame::{FRAME_HEADER, Head, append_tag, check, frame_size, write_header};
 use crate::gather::{BLOCK_BYTES, Gatherer};
 use crate::record::{Level, TagValue};
+use crate::ring::tests_support::birth;
 use crate::ring::{Birth, Fill, Layout, Producer, RingFile};
 
 const PAGE: usize = 4096;
@@ -51,14 +51,7 @@ pub(crate) fn frame(number: u8, context: &[u8], checked: bool) -> Whole {
 /// A sound ring file of two rings, some of whose records are taken.
 fn sound(checked: bool) -> Vec<u8> {
     let path = folder().join(format!("sound-{checked}"));
-    let birth = Birth {
-        id: 7,
-        boot_id: [3; 16],
-        log_path: Path::new("/x/a.jsonl"),
-        clock: Clock::Realtime,
-        max_record_bytes: 1024,
-        rotation: crate::file::Rotation::default(),
-    };
+    let birth = Birth { max_record_bytes: 1024, ..birth(7, Path::new("/x/a.jsonl")) };
     let layout = Layout::new(PAGE as u64, 2 * PAGE as u64);
     let rings = RingFile::create(&path, layout, &birth, checked).unwrap();
     let context = br#"{"component":"c","host":"h","run_id":"r","logger":"l","event_type":"log","workload":"w","repetition":1,"tags":{"bound":1}}"#;
@@ -161,14 +154,7 @@ mod tests {
 
     #[test]
     fn frames_without_their_context_count_once_and_are_no_longer_queued() {
-        let birth = Birth {
-            id: 7,
-            boot_id: [3; 16],
-            log_path: Path::new("/x/a.jsonl"),
-            clock: Clock::Realtime,
-            max_record_bytes: 1024,
-            rotation: crate::file::Rotation::default(),
-        };
+        let birth = Birth { max_record_bytes: 1024, ..birth(7, Path::new("/x/a.jsonl")) };
         let layout = Layout::new(16 * PAGE as u64, 16 * PAGE as u64);
         let rings = RingFile::in_memory(layout, &birth).unwrap();
         let context = br#"{"component":"c","host":"h","run_id":"r","logger":"l","event_type":"log","workload":"w","repetition":1}"#;

@@ -424,16 +424,12 @@ fn allocate(file: &File, start: usize, end: usize) -> io::Result<()> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::ring::tests_support;
 
     fn birth() -> Birth<'static> {
-        Birth {
-            id: 7,
-            boot_id: [3; 16],
-            log_path: Path::new("/x/a.jsonl"),
-            clock: Clock::Counter,
-            max_record_bytes: 4096,
-            rotation: Rotation { max_bytes: Some(9999), max_age: None },
-        }
+        let rotation = Rotation { max_bytes: Some(9999), max_age: None };
+        let birth = tests_support::birth(7, Path::new("/x/a.jsonl"));
+        Birth { clock: Clock::Counter, rotation, ..birth }
     }
 
     #[test]

@@ -13,6 +13,8 @@ mod models;
 mod queue;
 mod rings;
 mod sync;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod tests_support;
 
 pub(crate) use file::{Counter, FileId, RingFile};
 pub(crate) use header::{Birth, Layout};

@@ -6,8 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::queue::Fill;
-
 /// A model that takes longer has more orders than anybody can wait for: it proves nothing.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -26,18 +24,4 @@ pub(super) fn model(switches: usize, run: impl Fn() + Send + Sync + 'static) {
     let orders = orders.load(Ordering::Relaxed);
     assert!(began.elapsed() < LONGEST, "no end after {orders} orders");
     println!("{orders} orders");
-}
-
-/// A frame of a size, of one byte again and again.
-pub(super) struct Same(pub(super) usize, pub(super) u8);
-
-impl Fill for Same {
-    fn size(&self) -> usize {
-        self.0
-    }
-
-    fn fill(&self, out: &mut [u8]) {
-        out.fill(self.1);
-        out[..4].copy_from_slice(&(self.0 as u32).to_le_bytes());
-    }
 }

@@ -236,6 +236,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
     use super::*;
     use crate::ring::mapping::Mapping;
+    use crate::ring::tests_support::Same;
 
     const CAPACITY: usize = 1024;
     const DATA: usize = 4096;
@@ -248,20 +249,6 @@ mod tests {
 
     fn ring(memory: &Mapping) -> Ring<'_> {
         Ring::new(memory.control(0), memory.bytes(DATA, CAPACITY), CAPACITY as u64)
-    }
-
-    /// A frame of a size, of one byte again and again.
-    struct Same(usize, u8);
-
-    impl Fill for Same {
-        fn size(&self) -> usize {
-            self.0
-        }
-
-        fn fill(&self, out: &mut [u8]) {
-            out.fill(self.1);
-            out[..4].copy_from_slice(&(self.0 as u32).to_le_bytes());
-        }
     }
 
     fn push(producer: &mut Producer, ring: Ring<'_>, size: usize, fill: u8) -> Result<bool, Full> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use loom::thread;
 
 use super::super::mapping::Mapping;
-use super::super::models::{Same, model};
+use super::super::models::model;
+use super::super::tests_support::Same;
 use super::*;
 
 const CAPACITY: usize = 64;

@@ -248,8 +248,8 @@ mod models;
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::clock::Clock;
-    use crate::ring::header::{Birth, Layout};
+    use crate::ring::header::Layout;
+    use crate::ring::tests_support::birth;
     use std::path::Path;
     use std::time::Duration;
 
@@ -257,14 +257,7 @@ mod tests {
     const ROUNDS: usize = if cfg!(miri) { 3 } else { 50 };
 
     fn rings(count: u64) -> Arc<Rings> {
-        let birth = Birth {
-            id: 1,
-            boot_id: [0; 16],
-            log_path: Path::new("/x.jsonl"),
-            clock: Clock::Realtime,
-            max_record_bytes: 4096,
-            rotation: crate::config::Rotation::default(),
-        };
+        let birth = birth(1, Path::new("/x.jsonl"));
         let layout = Layout::new(65_536, 65_536 * count);
         Rings::new(RingFile::in_memory(layout, &birth).unwrap())
     }

@@ -6,22 +6,14 @@ use std::time::Duration;
 
 use loom::thread;
 
-use super::super::header::{Birth, Layout};
-use super::super::models::{Same, model};
+use super::super::header::Layout;
+use super::super::models::model;
 use super::super::queue::Step;
+use super::super::tests_support::{Same, birth};
 use super::*;
-use crate::clock::Clock;
-use crate::config::Rotation;
 
 fn rings(count: u64) -> Arc<Rings> {
-    let birth = Birth {
-        id: 1,
-        boot_id: [0; 16],
-        log_path: Path::new("/x.jsonl"),
-        clock: Clock::Realtime,
-        max_record_bytes: 1024,
-        rotation: Rotation::default(),
-    };
+    let birth = birth(1, Path::new("/x.jsonl"));
     Rings::new(RingFile::in_memory(Layout::new(4096, 4096 * count), &birth).unwrap())
 }
 
