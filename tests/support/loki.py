@@ -20,6 +20,9 @@ from support.process import clean_environment, stop, wait_until
 # The environment may name a proxy; nobody on this machine needs one to reach another.
 OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+SECOND = 1_000_000_000
+HOUR = 3600 * SECOND
+
 # What a page of a query holds at most.
 PAGE = 5000
 
@@ -93,6 +96,10 @@ class Loki:
             body: bytes = answer.read()
         return body
 
+    def answer(self, path: str, **parameters: str | int) -> Any:
+        """What its HTTP API has to say, as data."""
+        return json.loads(self.get(path, **parameters))["data"]
+
     def push(self, stream: Mapping[str, str], values: list[tuple[int, str]]) -> tuple[int, str]:
         """Push lines by hand, as JSON; status and body of the answer."""
         entries = [[str(ns), line] for ns, line in values]
@@ -113,8 +120,8 @@ class Loki:
         start = first_ns
         while True:
             window: dict[str, str | int] = {"query": selector, "start": start, "end": last_ns + 1}
-            page = self.get("/loki/api/v1/query_range", **window, limit=PAGE, direction="forward")
-            streams: list[dict[str, Any]] = json.loads(page)["data"]["result"]
+            page = self.answer("/loki/api/v1/query_range", **window, limit=PAGE, direction="forward")
+            streams: list[dict[str, Any]] = page["result"]
             found = [
                 Entry(int(value[0]), value[1], stream["stream"]) for stream in streams for value in stream["values"]
             ]
