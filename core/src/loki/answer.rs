@@ -50,7 +50,7 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Answer {
         // Loki counts a tenant's rate before it hands anything to a store. A stream's rate, and the
         // number of streams, are counted in each store: one of several may have taken its copy.
         429 if body.contains("ingestion rate limit exceeded for user") => Answer::NotStored { why },
-        400 if is_the_streams_fault(&body) => Answer::Hold { why },
+        400 if is_the_streams_fault(&body) || is_not_of_loki(&body) => Answer::Hold { why },
         400 | 422 => Answer::Refused(Refusal::read(status, &body, why)),
         // Not implemented, no such HTTP version, a network that wants a login.
         501 | 505 | 511 => Answer::Hold { why },
@@ -81,6 +81,14 @@ fn is_the_streams_fault(body: &str) -> bool {
         "org ID",
     ];
     FAULTS.iter().any(|fault| body.contains(fault))
+}
+
+/// Whether a refusal is about the request itself, and comes from somebody before Loki's push: a page
+/// of a proxy, or the HTTP server of Go, in which Loki lives. Lines are not its business.
+fn is_not_of_loki(body: &str) -> bool {
+    const OF_OTHERS: [&str; 3] =
+        ["<", "400 Bad Request", "Client sent an HTTP request to an HTTPS server"];
+    OF_OTHERS.iter().any(|beginning| body.trim_start().starts_with(beginning))
 }
 
 /// `HTTP 400: what the body says`, in one line.
@@ -165,6 +173,9 @@ mod tests {
             (400, "couldn't parse labels: 1:2: parse error: unexpected character", "hold"),
             (400, "stream '{a=\"b\"}' has label value too long: 'b'", "hold"),
             (400, "entry for stream '{a=\"b\"}' has 16 label names; limit 15", "hold"),
+            (400, "Client sent an HTTP request to an HTTPS server.\n", "hold"),
+            (400, "\n<html><head><title>400 No required SSL certificate was sent", "hold"),
+            (400, "400 Bad Request: missing required Host header", "hold"),
         ] {
             assert_eq!(kind(status, body), expected, "{status} {body}");
         }

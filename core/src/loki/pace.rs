@@ -89,10 +89,18 @@ impl Pace {
         self.gave_up = Trouble::default();
     }
 
+    /// Loki has stored what it gave no good answer to. That is no failure any more; but it is not said
+    /// that all is well, for where every answer is lost that would be said with each.
+    pub(crate) fn has_stored(&mut self) {
+        self.failures = 0;
+        self.last_failure = None;
+    }
+
     /// It has not: the next try is in `at_least` or later.
     pub(crate) fn failed(&mut self, now: Moment, whose: &str, why: &str, at_least: Duration) {
         self.failures += 1;
-        self.trouble.begins(|| format!("{whose}: {why}; lines for Loki wait in the file"));
+        self.trouble
+            .begins(|| format!("{whose}: {why}; lines wait in the file until it takes them"));
         if self.backoff.gives_up(self.failures) {
             let failures = self.failures;
             self.gave_up.begins(|| {
@@ -111,7 +119,7 @@ impl Pace {
         self.wait_until = Some(now.at + LONGEST_PAUSE);
         self.trouble.begins(|| {
             format!(
-                "{whose}: Loki does not take the lines: {why}; they wait in the file, and it is \
+                "{whose}: lines do not get into Loki: {why}; they wait in the file, and it is \
                  tried again every 30 s"
             )
         });

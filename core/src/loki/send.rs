@@ -6,6 +6,7 @@ use super::plan::{Fates, LOOK_UP_DELAY, Next, Seen, after, after_look_up, next_t
 use super::quarantine::Condemned;
 use super::sink::Sink;
 use crate::error::{Error, Result};
+use crate::notice::Trouble;
 use std::time::Duration;
 
 impl<S: Sink> Engine<S> {
@@ -22,11 +23,8 @@ impl<S: Sink> Engine<S> {
     }
 
     fn push(&mut self, mut parcel: Parcel) {
-        if self.pace.take_hold()
-            && let Err(why) = self.sink.renew()
-        {
-            let whose = self.whose();
-            self.secrets_trouble.begins(|| format!("{whose}: {why}"));
+        if self.pace.take_hold() {
+            self.renew();
         }
         let answer = self.sink.push(&parcel.batch);
         let (now, whose) = (self.clock.now(), self.whose());
@@ -60,6 +58,19 @@ impl<S: Sink> Engine<S> {
         }
     }
 
+    /// Reads secrets and certificates again, for Loki has refused us.
+    fn renew(&mut self) {
+        match self.sink.renew() {
+            Ok(()) => self.secrets_trouble = Trouble::default(),
+            // That nothing can be sent without them was said.
+            Err(why) if self.pace.last_failure() == Some(&why) => {}
+            Err(why) => {
+                let whose = self.whose();
+                self.secrets_trouble.begins(|| format!("{whose}: {why}"));
+            }
+        }
+    }
+
     fn look_up(&mut self, mut parcel: Parcel) {
         let all = 0..parcel.places.len();
         let found = self.sink.look_up(&parcel.batch);
@@ -67,6 +78,9 @@ impl<S: Sink> Engine<S> {
         let (now, whose) = (self.clock.now(), self.whose());
         match after_look_up(held, parcel.refused.is_some()) {
             Seen::Held(held) => {
+                if !held.is_empty() {
+                    self.pace.has_stored();
+                }
                 self.acknowledge(&parcel, &held);
                 let missing: Vec<usize> =
                     all.filter(|index| held.binary_search(index).is_err()).collect();
