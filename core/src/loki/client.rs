@@ -172,6 +172,8 @@ impl Sink for Client {
                     Answer::Hold { why }
                 } else if error.is_connect() {
                     Answer::NotStored { why }
+                } else if error.is_timeout() {
+                    Answer::Late { why }
                 } else {
                     Answer::Unknown { why }
                 }

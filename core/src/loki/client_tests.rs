@@ -107,6 +107,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Stored => "stored",
         Answer::NotStored { .. } => "not stored",
         Answer::Unknown { .. } => "unknown",
+        Answer::Late { .. } => "late",
         Answer::TooLarge { .. } => "too large",
         Answer::Refused(_) => "refused",
         Answer::Hold { .. } => "hold",
@@ -179,12 +180,12 @@ fn answers_and_the_lack_of_them() {
             "refused",
         ),
         // Accepted and never answered.
-        (vec![], "unknown"),
+        (vec![], "late"),
         // Closed without an answer.
         (vec![String::new(), String::new()], "unknown"),
         // Half an answer.
-        (vec!["HTTP/1.1 204 No Con".to_owned()], "unknown"),
-        (vec!["HTTP/1.1 204 No Content\r\nX: y".to_owned()], "unknown"),
+        (vec!["HTTP/1.1 204 No Con".to_owned()], "late"),
+        (vec!["HTTP/1.1 204 No Content\r\nX: y".to_owned()], "late"),
         (vec!["HTTP/1.1 20".to_owned() + "Connection: close"], "unknown"),
         ("nonsense\r\n\r\n".split('|').map(str::to_owned).collect(), "unknown"),
         // A body that is cut: which lines it would have named is not known. One that never ends.

@@ -38,7 +38,10 @@ impl<S: Sink> Engine<S> {
                 self.pace.failed(now, &whose, &why, Duration::ZERO);
                 self.queue.push_front(parcel);
             }
-            Next::LookUp { why } => {
+            Next::LookUp { why, late } => {
+                if late {
+                    self.pace.came_late(now);
+                }
                 self.pace.failed(now, &whose, &why, LOOK_UP_DELAY);
                 parcel.unsure = true;
                 self.queue.push_front(parcel);
@@ -85,7 +88,11 @@ impl<S: Sink> Engine<S> {
                 let missing: Vec<usize> =
                     all.filter(|index| held.binary_search(index).is_err()).collect();
                 if !missing.is_empty() {
-                    self.queue.push_front(parcel.part(&missing, false));
+                    let may_come = self.pace.may_come(now);
+                    if may_come {
+                        self.pace.wait(now.at + LOOK_UP_DELAY);
+                    }
+                    self.queue.push_front(parcel.part(&missing, may_come));
                 }
             }
             Seen::Split { blind } => {
