@@ -219,7 +219,11 @@ class Logger:
             if kind is None:
                 self.close()
         finally:
-            self.library.lb_logger_free(self.handle)
+            self.free()
+
+    def free(self) -> None:
+        """The end of the handle; nothing else may be called then."""
+        self.library.lb_logger_free(self.handle)
 
     def config(self) -> dict[str, Any]:
         text = self.library.lb_logger_config(self.handle)

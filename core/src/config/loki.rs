@@ -169,6 +169,13 @@ impl Endpoint {
         Some(url)
     }
 
+    /// Where a redirect of it leads, as one may show it; None where that is no URL of ours.
+    pub(crate) fn led(&self, location: &str) -> Option<String> {
+        let url = self.push.join(location).ok()?;
+        let (endpoint, _) = Self::parse(url.as_str()).ok()?;
+        Some(endpoint.shown())
+    }
+
     /// As one may show it: without a query, which may hold a token.
     #[must_use]
     pub fn shown(&self) -> String {

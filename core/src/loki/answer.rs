@@ -19,9 +19,13 @@ pub(crate) enum Answer {
         /// One line for a user.
         why: String,
     },
-    /// Some of it may have been stored: connection lost after sending, time-out, 5xx, a rate limit
-    /// of a stream.
+    /// Some of it may have been stored: connection lost after sending, 5xx, a rate limit of a stream.
     Unknown {
+        /// One line for a user.
+        why: String,
+    },
+    /// No answer in time: it may have been stored, or may be yet.
+    Late {
         /// One line for a user.
         why: String,
     },
@@ -50,12 +54,13 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Answer {
         // Loki counts a tenant's rate before it hands anything to a store. A stream's rate, and the
         // number of streams, are counted in each store: one of several may have taken its copy.
         429 if body.contains("ingestion rate limit exceeded for user") => Answer::NotStored { why },
-        400 if is_the_streams_fault(&body) => Answer::Hold { why },
+        400 if is_the_streams_fault(&body) || is_not_of_loki(&body) => Answer::Hold { why },
         400 | 422 => Answer::Refused(Refusal::read(status, &body, why)),
         // Not implemented, no such HTTP version, a network that wants a login.
         501 | 505 | 511 => Answer::Hold { why },
-        // 499: a proxy saw us go.
-        408 | 425 | 429 | 499..=599 => Answer::Unknown { why },
+        // A proxy saw us go, or has gone itself while Loki was at work.
+        499 | 504 => Answer::Late { why },
+        408 | 425 | 429 | 500..=599 => Answer::Unknown { why },
         // 2xx that are not 204, 260 among them (ingestion blocked): not stored. Redirects are not
         // followed: they would send secrets elsewhere. The rest says that something has to be
         // mended: authentication, tenant, path.
@@ -81,6 +86,14 @@ fn is_the_streams_fault(body: &str) -> bool {
         "org ID",
     ];
     FAULTS.iter().any(|fault| body.contains(fault))
+}
+
+/// Whether a refusal is about the request itself, and comes from somebody before Loki's push: a page
+/// of a proxy, or the HTTP server of Go, in which Loki lives. Lines are not its business.
+fn is_not_of_loki(body: &str) -> bool {
+    const OF_OTHERS: [&str; 3] =
+        ["<", "400 Bad Request", "Client sent an HTTP request to an HTTPS server"];
+    OF_OTHERS.iter().any(|beginning| body.trim_start().starts_with(beginning))
 }
 
 /// `HTTP 400: what the body says`, in one line.
@@ -122,6 +135,7 @@ mod tests {
             Answer::Stored => "stored",
             Answer::NotStored { .. } => "not stored",
             Answer::Unknown { .. } => "unknown",
+            Answer::Late { .. } => "late",
             Answer::TooLarge { .. } => "too large",
             Answer::Refused(_) => "refused",
             Answer::Hold { .. } => "hold",
@@ -155,16 +169,19 @@ mod tests {
             (429, "Per stream rate limit exceeded (limit: 3MB/sec) while…", "unknown"),
             (429, "maximum active stream limit exceeded when trying to create", "unknown"),
             (429, "ingestion rate limit exceeded for user fake (limit: 4 bytes/sec)", "not stored"),
-            (499, "", "unknown"),
+            (499, "", "late"),
             (500, "", "unknown"),
             (501, "", "hold"),
             (503, "", "unknown"),
-            (504, "", "unknown"),
+            (504, "", "late"),
             (400, "tenant ID 'a/b' contains unsupported character '/'", "hold"),
             (400, "multiple org IDs present", "hold"),
             (400, "couldn't parse labels: 1:2: parse error: unexpected character", "hold"),
             (400, "stream '{a=\"b\"}' has label value too long: 'b'", "hold"),
             (400, "entry for stream '{a=\"b\"}' has 16 label names; limit 15", "hold"),
+            (400, "Client sent an HTTP request to an HTTPS server.\n", "hold"),
+            (400, "\n<html><head><title>400 No required SSL certificate was sent", "hold"),
+            (400, "400 Bad Request: missing required Host header", "hold"),
         ] {
             assert_eq!(kind(status, body), expected, "{status} {body}");
         }

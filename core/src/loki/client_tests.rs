@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Instant;
@@ -75,15 +76,23 @@ fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-fn try_client(loki: &serde_json::Value) -> Result<Client, String> {
+fn configured(loki: &serde_json::Value) -> Client {
     let around =
         Surroundings { env: Vec::new(), home: None, ..Surroundings::of_process().unwrap() };
     let config = load_with(serde_json::json!({"loki": loki}).to_string().as_bytes(), &around);
-    Client::new(&config.unwrap_or_else(|error| panic!("{error}")).loki.unwrap())
+    Client::new(&config.unwrap_or_else(|error| panic!("{error}")).loki.unwrap()).unwrap()
 }
 
 fn client(endpoint: &str) -> Client {
-    try_client(&serde_json::json!({"endpoint": endpoint, "timeout_seconds": 0.5})).unwrap()
+    configured(&serde_json::json!({"endpoint": endpoint, "timeout_seconds": 0.5}))
+}
+
+/// Why a push has to wait until somebody mends something.
+fn held(client: &mut Client) -> String {
+    match client.push(&batch()) {
+        Answer::Hold { why } => why,
+        answer => panic!("{answer:?}"),
+    }
 }
 
 fn batch() -> Batch {
@@ -98,6 +107,7 @@ fn kind(answer: &Answer) -> &'static str {
         Answer::Stored => "stored",
         Answer::NotStored { .. } => "not stored",
         Answer::Unknown { .. } => "unknown",
+        Answer::Late { .. } => "late",
         Answer::TooLarge { .. } => "too large",
         Answer::Refused(_) => "refused",
         Answer::Hold { .. } => "hold",
@@ -107,11 +117,10 @@ fn kind(answer: &Answer) -> &'static str {
 #[test]
 fn what_a_push_says_and_that_its_connection_stays() {
     let (endpoint, requests) = server(vec![answer("204 No Content", ""); 3]);
-    let mut client = try_client(&serde_json::json!({
+    let mut client = configured(&serde_json::json!({
         "endpoint": endpoint, "tenant": "team", "username": "me", "password": "hunter2",
         "headers": {"X-More": "a b", "Content-Type": "mine"},
-    }))
-    .unwrap();
+    }));
     for _ in 0..3 {
         assert_eq!(client.push(&batch()), Answer::Stored);
         let request = requests.recv().unwrap();
@@ -139,7 +148,7 @@ fn json_with_gzip_and_a_token() {
     let (endpoint, requests) = server(vec![answer("204 No Content", "")]);
     let config = serde_json::json!(
         {"endpoint": endpoint, "encoding": "json", "bearer_token": "hunter2"});
-    assert_eq!(try_client(&config).unwrap().push(&batch()), Answer::Stored);
+    assert_eq!(configured(&config).push(&batch()), Answer::Stored);
     let request = requests.recv().unwrap();
     assert_eq!(request.headers["authorization"], "Bearer hunter2");
     assert_eq!(request.headers["content-encoding"], "gzip");
@@ -171,18 +180,18 @@ fn answers_and_the_lack_of_them() {
             "refused",
         ),
         // Accepted and never answered.
-        (vec![], "unknown"),
+        (vec![], "late"),
         // Closed without an answer.
         (vec![String::new(), String::new()], "unknown"),
         // Half an answer.
-        (vec!["HTTP/1.1 204 No Con".to_owned()], "unknown"),
-        (vec!["HTTP/1.1 204 No Content\r\nX: y".to_owned()], "unknown"),
+        (vec!["HTTP/1.1 204 No Con".to_owned()], "late"),
+        (vec!["HTTP/1.1 204 No Content\r\nX: y".to_owned()], "late"),
         (vec!["HTTP/1.1 20".to_owned() + "Connection: close"], "unknown"),
         ("nonsense\r\n\r\n".split('|').map(str::to_owned).collect(), "unknown"),
-        // A body that is cut, and one that never ends.
+        // A body that is cut: which lines it would have named is not known. One that never ends.
         (
             vec!["HTTP/1.1 400 X\r\nContent-Length: 99\r\n\r\nConnection: close".to_owned()],
-            "refused",
+            "unknown",
         ),
         (vec!["HTTP/1.1 503 X\r\nContent-Length: 99\r\n\r\nabc".to_owned()], "unknown"),
     ] {
@@ -198,10 +207,10 @@ fn answers_and_the_lack_of_them() {
 #[test]
 fn a_body_is_read_up_to_a_limit() {
     let (endpoint, _requests) = server(vec![answer("500 Oh", &"x".repeat(5 << 20))]);
-    let client = client(&endpoint);
-    let request = client.http.get(endpoint);
-    let (status, body) = client.send(request, MAX_BODY_BYTES).unwrap();
-    assert_eq!((status, body.len()), (500, MAX_BODY_BYTES));
+    let mut client = client(&endpoint);
+    let request = client.http().unwrap().get(endpoint);
+    let reply = client.send(request, MAX_BODY_BYTES).unwrap();
+    assert_eq!((reply.status, reply.body.len(), reply.cut), (500, MAX_BODY_BYTES, None));
 }
 
 /// A server may close a connection while nobody uses it: that must not cost a push.
@@ -222,6 +231,7 @@ fn nobody_there() {
         let answer = client(&endpoint).push(&batch());
         let Answer::NotStored { why } = &answer else { panic!("{endpoint}: {answer:?}") };
         assert!(!why.is_empty() && why != "the request cannot be made", "{why}");
+        assert!(!why.contains("client error"), "{why}");
     }
     // Something that speaks no TLS.
     let (endpoint, _requests) = server(vec![]);
@@ -264,28 +274,71 @@ fn a_secret_is_read_again_and_never_told() {
     let (endpoint, requests) = server(vec![echo("hunter2"), echo("hunter3")]);
     let config = serde_json::json!({"endpoint": endpoint, "username": "me", "password_file": file});
 
-    let missing = try_client(&config).err().unwrap();
+    // It may come while we run.
+    let mut client = configured(&config);
+    let missing = held(&mut client);
     assert!(
         missing.contains("loki.password_file") && missing.contains("No such file"),
         "{missing}"
     );
+    assert!(matches!(client.look_up(&batch()), Err(LookUpError::Failed { why }) if why == missing));
     std::fs::write(&file, " \n").unwrap();
-    assert!(try_client(&config).err().unwrap().ends_with("it is empty"));
-    std::fs::write(&file, "hunter\u{1}2").unwrap();
+    assert!(held(&mut client).ends_with("it is empty"));
 
     std::fs::write(&file, "hunter2\n").unwrap();
-    let mut client = try_client(&config).unwrap();
-    let Answer::Hold { why } = client.push(&batch()) else { panic!() };
-    assert_eq!(why, "HTTP 401: you said ***, Basic ***");
+    let advice = format!(
+        "; correct loki.username or what loki.password_file names, {}, which is read again",
+        file.display()
+    );
+    assert_eq!(held(&mut client), format!("HTTP 401: you said ***, Basic ***{advice}"));
     assert_eq!(requests.recv().unwrap().headers["authorization"], "Basic bWU6aHVudGVyMg==");
 
     std::fs::remove_file(&file).unwrap();
     assert!(client.renew().is_err());
     std::fs::write(&file, "hunter3\n").unwrap();
     client.renew().unwrap();
-    let Answer::Hold { why } = client.push(&batch()) else { panic!() };
-    assert_eq!(why, "HTTP 401: you said ***, Basic bWU6aHVudGVyMg==");
+    let why = held(&mut client);
+    assert_eq!(why, format!("HTTP 401: you said ***, Basic bWU6aHVudGVyMg=={advice}"));
     assert_eq!(requests.recv().unwrap().headers["authorization"], "Basic bWU6aHVudGVyMw==");
+}
+
+#[test]
+fn what_there_is_to_do_is_said() {
+    let moved = |to: &str| format!("HTTP/1.1 301 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+    let secret = "Connection reset by peer";
+    for (answer, more, expected) in [
+        (
+            moved("https://me:hunter2@loki.example/loki/api/v1/push?token=hunter2"),
+            serde_json::json!({}),
+            "redirects are not followed: set loki.endpoint to https://loki.example/loki/api/v1/push",
+        ),
+        (moved("ftp://x"), serde_json::json!({}), "HTTP 301; see whether loki.endpoint is where"),
+        (answer("401 X", "no org id"), serde_json::json!({}), "no org id; say who you are: loki."),
+        (
+            answer("403 X", ""),
+            serde_json::json!({"bearer_token": secret, "tenant": "a"}),
+            "HTTP 403; correct loki.tenant or loki.bearer_token",
+        ),
+        (answer("407 X", ""), serde_json::json!({}), "HTTP_PROXY or HTTPS_PROXY"),
+        (answer("202 X", ""), serde_json::json!({}), "only 204 says that lines are stored"),
+        (answer("404 X", ""), serde_json::json!({}), "see whether loki.endpoint is where Loki"),
+        (answer("400 X", "<html>"), serde_json::json!({}), "correct loki.labels, loki.tenant or"),
+    ] {
+        let (endpoint, _requests) = server(vec![answer]);
+        let mut config = more;
+        config["endpoint"] = endpoint.into();
+        let why = held(&mut configured(&config));
+        assert!(why.contains(expected) && !why.contains("hunter2"), "{why}");
+    }
+}
+
+/// Half of an answer of what Loki has is no answer: what was cut off would pass for missing.
+#[test]
+fn half_of_what_loki_has_is_not_taken_for_all() {
+    let cut = "HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{\"data\":{\"result\":[]}}";
+    let (endpoint, _requests) = server(vec![cut.to_owned()]);
+    let error = client(&endpoint).look_up(&batch()).unwrap_err();
+    assert!(matches!(&error, LookUpError::Failed { why } if why.contains("the rest")), "{error:?}");
 }
 
 #[test]
@@ -304,7 +357,7 @@ fn what_cannot_be_used_is_named_without_secrets() {
     ] {
         let mut config = config;
         config["endpoint"] = "https://127.0.0.1:1".into();
-        let why = try_client(&config).err().unwrap();
+        let why = held(&mut configured(&config));
         assert!(why.contains(expected) && !why.contains("hunter2"), "{why}");
     }
 }

@@ -67,6 +67,42 @@ fn an_unknown_answer_is_looked_up_and_only_what_is_missing_is_sent() {
     scene.check_all(&[scene.text()], 0);
 }
 
+/// A push of which nobody gets the answer may be stored yet: that Loki does not have it says nothing
+/// before ten seconds have passed.
+#[test]
+fn what_loki_stores_late_is_not_sent_twice() {
+    let mut scene = Scene::new();
+    scene.lines(7);
+    scene.world(|world| world.acts.extend([Act::Late(7000)]));
+    assert_eq!(scene.run().acknowledged, 7);
+    assert_eq!(scene.world(|world| (world.pushes.clone(), world.look_ups)), (vec![7], 4));
+
+    // Frozen, it goes on where it was, and nobody knows how long that takes.
+    scene.lines(7);
+    scene.world(|world| {
+        world.acts.extend([Act::Late(60_000)]);
+        world.reading = Reading::Fails;
+    });
+    let froze = scene.elapsed();
+    while scene.elapsed() < froze + Duration::from_secs(59) {
+        scene.steps(1);
+    }
+    scene.world(|world| world.reading = Reading::Works);
+    assert_eq!(
+        (scene.run().acknowledged, scene.world(|world| world.pushes.clone())),
+        (14, vec![7; 2])
+    );
+
+    // What never comes is sent again.
+    scene.lines(7);
+    scene.world(|world| world.acts.extend([Act::Late(usize::MAX)]));
+    assert_eq!(
+        (scene.run().acknowledged, scene.world(|world| world.pushes.clone())),
+        (21, vec![7; 4])
+    );
+    scene.check_all(&[scene.text()], 0);
+}
+
 #[test]
 fn where_reading_is_refused_it_is_sent_again_and_counted() {
     let mut scene = Scene::new();

@@ -1,8 +1,9 @@
 //! From a log file to Grafana Loki, and back out of it.
 //!
 //! A line of the file becomes an entry of a stream (`line`), entries of one stream become a batch
-//! (`batch`), a batch becomes the body of a push (`protobuf` or `json`), `client` sends it, and
-//! `answer` says what Loki made of it. `query` reads back what Loki holds.
+//! (`batch`), a batch becomes the body of a push (`protobuf` or `json`), `client` sends it
+//! (`connection`: who we are, whom we trust), `answer` says what Loki made of it, and `advice` what
+//! there is to do about it. `query` reads back what Loki holds.
 //!
 //! `engine` ships one log: it finds the log's files (`segments`), reads their lines (`source`,
 //! `lap`, `read`), packs and sends them (`parcel`, `send`), decides what follows from an answer (`plan`,
@@ -13,9 +14,11 @@
 //! The file is the queue: nothing here keeps a line that the file does not have, and nothing here
 //! knows rings, the writer or the append protocol.
 
+mod advice;
 pub(crate) mod answer;
 pub(crate) mod batch;
 pub(crate) mod client;
+mod connection;
 mod delivered;
 mod election;
 mod engine;

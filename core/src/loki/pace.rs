@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::plan::{Backoff, LONGEST_PAUSE};
+use super::plan::{Backoff, LATE, LONGEST_PAUSE};
 use crate::clock::realtime_ns;
 use crate::notice::Trouble;
 
@@ -44,6 +44,8 @@ pub(crate) struct Pace {
     failures: u64,
     wait_until: Option<Duration>,
     in_hold: bool,
+    /// Until then Loki may store what it was sent and has not answered to.
+    busy_until: Option<Duration>,
     trouble: Trouble,
     gave_up: Trouble,
     /// Why the last try failed, until one succeeds.
@@ -59,6 +61,7 @@ impl Pace {
             failures: 0,
             wait_until: None,
             in_hold: false,
+            busy_until: None,
             trouble: Trouble::default(),
             gave_up: Trouble::default(),
             last_failure: None,
@@ -84,15 +87,28 @@ impl Pace {
     pub(crate) fn succeeded(&mut self, whose: &str) {
         self.failures = 0;
         self.wait_until = None;
+        self.busy_until = None;
         self.last_failure = None;
         self.trouble.ends(|| format!("{whose}: Loki takes the lines again"));
         self.gave_up = Trouble::default();
     }
 
+    /// Loki has stored what it gave no good answer to. That is no failure any more; but it is not said
+    /// that all is well, for where every answer is lost that would be said with each.
+    pub(crate) fn has_stored(&mut self) {
+        self.failures = 0;
+        self.last_failure = None;
+    }
+
     /// It has not: the next try is in `at_least` or later.
     pub(crate) fn failed(&mut self, now: Moment, whose: &str, why: &str, at_least: Duration) {
         self.failures += 1;
-        self.trouble.begins(|| format!("{whose}: {why}; lines for Loki wait in the file"));
+        if self.busy_until.is_some() {
+            // Frozen, it goes on where it was.
+            self.came_late(now);
+        }
+        self.trouble
+            .begins(|| format!("{whose}: {why}; lines wait in the file until it takes them"));
         if self.backoff.gives_up(self.failures) {
             let failures = self.failures;
             self.gave_up.begins(|| {
@@ -105,13 +121,23 @@ impl Pace {
         self.last_failure = Some(why.to_owned());
     }
 
+    /// Nobody waits any more for the answer to what was sent last, and Loki may still be busy with it.
+    pub(crate) fn came_late(&mut self, now: Moment) {
+        self.busy_until = Some(now.at + LATE);
+    }
+
+    /// Whether what Loki does not have may still come, of what it was sent.
+    pub(crate) fn may_come(&self, now: Moment) -> bool {
+        self.busy_until.is_some_and(|until| now.at < until)
+    }
+
     /// Somebody has to mend something first.
     pub(crate) fn hold(&mut self, now: Moment, whose: &str, why: &str) {
         self.in_hold = true;
         self.wait_until = Some(now.at + LONGEST_PAUSE);
         self.trouble.begins(|| {
             format!(
-                "{whose}: Loki does not take the lines: {why}; they wait in the file, and it is \
+                "{whose}: lines do not get into Loki: {why}; they wait in the file, and it is \
                  tried again every 30 s"
             )
         });

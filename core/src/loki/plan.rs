@@ -10,6 +10,9 @@ use super::refusal::{Reason, Refusal, RefusedLine, Rest};
 
 /// How long Loki may take to show what it has taken.
 pub(crate) const LOOK_UP_DELAY: Duration = Duration::from_secs(2);
+/// How long Loki, or what stands before it, may be busy with a push for whose answer nobody waits any
+/// more.
+pub(crate) const LATE: Duration = Duration::from_secs(10);
 /// The longest pause between two tries, and the one in a hold.
 pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// The first pause of a parked line, and the longest.
@@ -56,8 +59,9 @@ pub(crate) enum Next {
     Acknowledged,
     /// Send it again after a pause.
     Again { why: String },
-    /// It may be stored: look it up after a pause, and send what is missing.
-    LookUp { why: String },
+    /// It may be stored: look it up after a pause, and send what is missing. `late`: it may be
+    /// stored yet, so that what is missing may still come.
+    LookUp { why: String, late: bool },
     /// Send its halves; a single line goes into the quarantine.
     Split { why: String },
     /// Its lines have different fates.
@@ -86,7 +90,8 @@ pub(crate) fn after(answer: Answer, batch: &Batch, limits: &mut Limits, now_ns: 
     match answer {
         Answer::Stored => Next::Acknowledged,
         Answer::NotStored { why } => Next::Again { why },
-        Answer::Unknown { why } => Next::LookUp { why },
+        Answer::Unknown { why } => Next::LookUp { why, late: false },
+        Answer::Late { why } => Next::LookUp { why, late: true },
         Answer::TooLarge { why } => Next::Split { why },
         Answer::Hold { why } => Next::Hold { why },
         Answer::Refused(refusal) => {

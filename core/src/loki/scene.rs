@@ -34,6 +34,8 @@ pub(super) enum Act {
     Refuse,
     /// The connection is lost; so much of the push (of 4) is stored.
     Lose(usize),
+    /// Nobody waits for the answer any more; it is stored so many milliseconds later.
+    Late(usize),
     TooLarge,
     Hold,
     /// A 400 that names nothing; stored is what is not bad.
@@ -51,6 +53,8 @@ pub(super) enum Reading {
 /// Loki, as a test wants it, with what it holds: each line with how often it was stored.
 pub(super) struct World {
     pub(super) stored: HashMap<String, u64>,
+    /// What is to be stored, and when.
+    arriving: Vec<(Duration, Vec<String>)>,
     pub(super) acts: VecDeque<Act>,
     pub(super) then: Act,
     pub(super) reading: Reading,
@@ -71,12 +75,14 @@ pub(super) fn random(seed: &mut u64, below: usize) -> usize {
 impl World {
     fn act(&mut self) -> Act {
         if let Some(seed) = &mut self.seed {
-            return match random(seed, 9) {
+            return match random(seed, 10) {
                 0 => Act::Refuse,
                 1 => Act::Lose(random(seed, 5)),
                 2 => Act::Hold,
                 3 => Act::TooLarge,
                 4 => Act::Bad([Rest::Unknown, Rest::NotStored][random(seed, 2)]),
+                // Who comes after a kill waits two seconds.
+                5 => Act::Late(random(seed, 1900)),
                 _ => Act::Store,
             };
         }
@@ -97,9 +103,25 @@ impl World {
     }
 
     fn store(&mut self, lines: &[&[u8]]) {
-        for line in lines {
-            let text = String::from_utf8(line.to_vec()).unwrap();
-            *self.stored.entry(text).or_default() += 1;
+        self.store_at(self.now.at, lines);
+        self.arrive();
+    }
+
+    fn store_at(&mut self, at: Duration, lines: &[&[u8]]) {
+        let texts = lines.iter().map(|line| String::from_utf8(line.to_vec()).unwrap());
+        self.arriving.push((at, texts.collect()));
+    }
+
+    /// What was under way is stored when its time has come.
+    fn arrive(&mut self) {
+        for (at, texts) in std::mem::take(&mut self.arriving) {
+            if at > self.now.at {
+                self.arriving.push((at, texts));
+                continue;
+            }
+            for text in texts {
+                *self.stored.entry(text).or_default() += 1;
+            }
         }
     }
 }
@@ -135,6 +157,7 @@ fn naming(refused: &[(&[u8], &str)], of: usize) -> Answer {
 impl Sink for Stub {
     fn push(&mut self, batch: &Batch) -> Answer {
         let mut world = self.0.lock().unwrap();
+        world.arrive();
         let act = world.act();
         world.pushes.push(batch.len());
         let why = "as the test wants it".to_owned();
@@ -158,6 +181,11 @@ impl Sink for Stub {
                 world.store(&taken[..taken.len() * quarters / 4]);
                 Answer::Unknown { why }
             }
+            Act::Late(ms) => {
+                let at = world.now.at + Duration::from_millis(ms as u64);
+                world.store_at(at, &taken);
+                Answer::Late { why }
+            }
             // A single line would be quarantined.
             Act::TooLarge if batch.len() > 1 => Answer::TooLarge { why },
             Act::Bad(rest) if bad || batch.len() > 1 => {
@@ -173,6 +201,7 @@ impl Sink for Stub {
 
     fn look_up(&mut self, batch: &Batch) -> std::result::Result<Found, LookUpError> {
         let mut world = self.0.lock().unwrap();
+        world.arrive();
         world.look_ups += 1;
         let why = "as the test wants it".to_owned();
         match world.reading() {
@@ -219,6 +248,7 @@ impl Scene {
         let log = folder.path().join("c-h.jsonl");
         let world = Stub(Arc::new(Mutex::new(World {
             stored: HashMap::new(),
+            arriving: Vec::new(),
             acts: VecDeque::new(),
             then: Act::Store,
             reading: Reading::Works,

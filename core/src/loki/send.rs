@@ -6,6 +6,7 @@ use super::plan::{Fates, LOOK_UP_DELAY, Next, Seen, after, after_look_up, next_t
 use super::quarantine::Condemned;
 use super::sink::Sink;
 use crate::error::{Error, Result};
+use crate::notice::Trouble;
 use std::time::Duration;
 
 impl<S: Sink> Engine<S> {
@@ -22,11 +23,8 @@ impl<S: Sink> Engine<S> {
     }
 
     fn push(&mut self, mut parcel: Parcel) {
-        if self.pace.take_hold()
-            && let Err(why) = self.sink.renew()
-        {
-            let whose = self.whose();
-            self.secrets_trouble.begins(|| format!("{whose}: {why}"));
+        if self.pace.take_hold() {
+            self.renew();
         }
         let answer = self.sink.push(&parcel.batch);
         let (now, whose) = (self.clock.now(), self.whose());
@@ -40,7 +38,10 @@ impl<S: Sink> Engine<S> {
                 self.pace.failed(now, &whose, &why, Duration::ZERO);
                 self.queue.push_front(parcel);
             }
-            Next::LookUp { why } => {
+            Next::LookUp { why, late } => {
+                if late {
+                    self.pace.came_late(now);
+                }
                 self.pace.failed(now, &whose, &why, LOOK_UP_DELAY);
                 parcel.unsure = true;
                 self.queue.push_front(parcel);
@@ -60,6 +61,19 @@ impl<S: Sink> Engine<S> {
         }
     }
 
+    /// Reads secrets and certificates again, for Loki has refused us.
+    fn renew(&mut self) {
+        match self.sink.renew() {
+            Ok(()) => self.secrets_trouble = Trouble::default(),
+            // That nothing can be sent without them was said.
+            Err(why) if self.pace.last_failure() == Some(&why) => {}
+            Err(why) => {
+                let whose = self.whose();
+                self.secrets_trouble.begins(|| format!("{whose}: {why}"));
+            }
+        }
+    }
+
     fn look_up(&mut self, mut parcel: Parcel) {
         let all = 0..parcel.places.len();
         let found = self.sink.look_up(&parcel.batch);
@@ -67,11 +81,18 @@ impl<S: Sink> Engine<S> {
         let (now, whose) = (self.clock.now(), self.whose());
         match after_look_up(held, parcel.refused.is_some()) {
             Seen::Held(held) => {
+                if !held.is_empty() {
+                    self.pace.has_stored();
+                }
                 self.acknowledge(&parcel, &held);
                 let missing: Vec<usize> =
                     all.filter(|index| held.binary_search(index).is_err()).collect();
                 if !missing.is_empty() {
-                    self.queue.push_front(parcel.part(&missing, false));
+                    let may_come = self.pace.may_come(now);
+                    if may_come {
+                        self.pace.wait(now.at + LOOK_UP_DELAY);
+                    }
+                    self.queue.push_front(parcel.part(&missing, may_come));
                 }
             }
             Seen::Split { blind } => {

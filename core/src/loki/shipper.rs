@@ -112,10 +112,12 @@ impl Shipper {
             return Ok(());
         }
         let why = failure.unwrap_or_else(|| "there was not enough time".to_owned());
+        let lines = if pending == 1 { "1 line is" } else { &*format!("{pending} lines are") };
         Err(Error::Timeout(format!(
-            "{}: {pending} lines are not in Loki yet ({why}); they stay in the file, for the next \
-             program that opens this log or for lb push",
-            self.log.display()
+            "{}: {lines} not in Loki yet ({}: {why}); what is missing stays in the file, for the \
+             next program that opens this log or for lb push",
+            self.log.display(),
+            self.config.endpoint.shown()
         )))
     }
 

@@ -89,11 +89,13 @@ fn close_waits_for_what_loki_takes() {
 #[test]
 fn close_does_not_wait_where_loki_has_failed() {
     let folder = tempfile::tempdir().unwrap();
-    let logger = logger(folder.path(), &server(Some(UNAVAILABLE)));
+    let url = server(Some(UNAVAILABLE));
+    let logger = logger(folder.path(), &url);
     log(&logger, 100);
     let (took, closed) = close(&logger, Duration::from_secs(20));
     let told = closed.unwrap_err().to_string();
-    assert!(told.contains("100 lines are not in Loki yet (HTTP 503"), "{told}");
+    let expected = format!("100 lines are not in Loki yet ({url}/loki/api/v1/push: HTTP 503");
+    assert!(told.contains(&expected), "{told}");
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 

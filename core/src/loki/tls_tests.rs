@@ -12,7 +12,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
-use super::{batch, kind, try_client};
+use super::{batch, configured, kind};
 use crate::loki::answer::Answer;
 use crate::loki::sink::Sink as _;
 
@@ -79,7 +79,7 @@ fn server((certificate, key): &(String, String), clients: Option<&Authority>) ->
 fn push(url: &str, more: &Value) -> Answer {
     let mut config = json!({"endpoint": url, "timeout_seconds": 5});
     config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    try_client(&config).unwrap().push(&batch())
+    configured(&config).push(&batch())
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> String {
@@ -98,19 +98,19 @@ fn whom_we_trust() {
     let good = server(&authority.certify("localhost", 4000), None);
     let expired = server(&authority.certify("localhost", 2021), None);
     let wrong_name = server(&authority.certify("loki.example", 4000), None);
-    for (name, url, config, expected) in [
-        ("good", &good, &ours, "stored"),
-        ("unknown", &good, &others, "hold"),
-        ("unknown to the system", &good, &json!({}), "hold"),
-        ("expired", &expired, &ours, "hold"),
-        ("wrong name", &wrong_name, &ours, "hold"),
-        ("unknown, and not looked at", &good, &anybody, "stored"),
-        ("expired, and not looked at", &expired, &anybody, "stored"),
+    for (name, url, config, expected, advice) in [
+        ("good", &good, &ours, "stored", ""),
+        ("unknown", &good, &others, "hold", "; set loki.ca_file to"),
+        ("unknown to the system", &good, &json!({}), "hold", "; set loki.ca_file to"),
+        ("expired", &expired, &ours, "hold", "; renew the certificate of the server"),
+        ("wrong name", &wrong_name, &ours, "hold", "; take a name into loki.endpoint"),
+        ("unknown, and not looked at", &good, &anybody, "stored", ""),
+        ("expired, and not looked at", &expired, &anybody, "stored", ""),
     ] {
         let answer = push(url, config);
         assert_eq!(kind(&answer), expected, "{name}: {answer:?}");
         if let Answer::Hold { why } = answer {
-            assert!(why.contains("certificate"), "{name}: {why}");
+            assert!(why.contains("certificate") && why.contains(advice), "{name}: {why}");
         }
     }
 }
@@ -135,5 +135,8 @@ fn who_trusts_us() {
         config["ca_file"] = ca_file.clone().into();
         let answer = push(&url, &config);
         assert_eq!(kind(&answer), expected, "{identity}: {answer:?}");
+        if let Answer::Hold { why } = answer {
+            assert!(why.contains("set loki.cert_file and loki.key_file"), "{identity}: {why}");
+        }
     }
 }
