@@ -53,6 +53,7 @@ impl<S: Sink> Engine<S> {
         (segment.mark, segment.counted_to) = (to, to);
         segment.done = Ranges::default();
         segment.proofs.retain(|proof| proof.at <= to);
+        segment.reach = None;
         segment.in_flight = Some(known.part.committed);
         self.dirty = true;
         self.adopted = false;
