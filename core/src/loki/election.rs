@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::offset::Target;
+use crate::failpoint::{self, Point};
 use crate::file::{LockError, LockFile, id_at, id_of};
 use crate::names;
 use crate::ring::FileId;
@@ -50,6 +51,7 @@ impl Candidate {
         let mut text = serde_json::to_vec(&self.card)?;
         text.push(b'\n');
         file.set_len(0)?;
+        failpoint::at(Point::ShipElected);
         file.write_all_at(&text, 0)?;
         self.elected = Some(id_of(file)?);
         Ok(true)

@@ -25,6 +25,7 @@ use super::segments::{Known, Segments, recognise};
 use super::sink::Sink;
 use super::source::{Source, count_lines};
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::notice::{Trouble, say};
 use crate::record::Level;
 use crate::stats::Delivery;
@@ -288,6 +289,7 @@ impl<S: Sink> Engine<S> {
             self.known = self.recognised(&parts)?;
             self.force_to_disk()?;
         }
+        failpoint::at(Point::ShipLogForced);
         self.file
             .write(&self.offset)
             .map_err(|error| Error::io(self.file.path(), "writing the offset file", error))?;

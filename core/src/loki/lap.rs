@@ -9,6 +9,7 @@ use super::plan::next_try_ns;
 use super::segments::Known;
 use super::sink::Sink;
 use crate::error::Result;
+use crate::failpoint::{self, Point};
 use crate::notice::say;
 
 /// Most bytes of the log in a lap: about what a fast Loki takes in a second. Twenty lines in tests, so
@@ -199,5 +200,6 @@ impl<S: Sink> Engine<S> {
             }
             segment.parked.retain(|group| group.lines > 0);
         }
+        failpoint::at(Point::ShipLapEnded);
     }
 }

@@ -9,6 +9,7 @@ use super::segments::Known;
 use super::sink::Sink;
 use super::source::Piece;
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::notice::say;
 
 /// What the lines before some point come to.
@@ -57,6 +58,7 @@ impl<S: Sink> Engine<S> {
         segment.in_flight = Some(known.part.committed);
         self.dirty = true;
         self.adopted = false;
+        failpoint::at(Point::ShipRewound);
         Ok(())
     }
 
