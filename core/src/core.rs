@@ -21,6 +21,7 @@ use crate::ring::{Counter, Layout, Rings};
 use crate::stats::{RingsIn, Stats};
 use crate::sweep::sweep;
 use crate::syncer::Syncer;
+use crate::sys::fill_standard_places;
 use crate::writer::{Signals, Writer};
 
 /// Rings, a writer, and the log that it writes to.
@@ -40,6 +41,7 @@ impl Core {
     /// Makes folders, file and rings, moves the records of dead processes into the file, and
     /// starts the writer. The contexts get ids in their order.
     pub(crate) fn open(config: &Config, path: &Path, contexts: &[Context]) -> Result<Self> {
+        fill_standard_places();
         let unsynced = Arc::new(Unsynced::default());
         let mut log = LogFile::open(path, config.rotation)?.telling(unsynced.clone());
         let signals = Arc::new(Signals::default());

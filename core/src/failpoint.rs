@@ -1,9 +1,10 @@
 //! Places where a test lets the process die, as if by SIGKILL: each step of the append protocol,
-//! of recovery, and of the life of a ring file and its note.
+//! of recovery, of the life of a ring file and its note, and of shipping to Loki.
 //!
 //! With the feature `failpoints`, which only tests have, `FAILPOINT=NAME` in the environment
 //! kills at the first pass of that point, `FAILPOINT=NAME@5` at the fifth. Without the feature a
-//! point is nothing. `tests/test_failpoints.py` reads the table below and reaches every point.
+//! point is nothing. `tests/test_failpoints.py` reads the table below and reaches every point, but for
+//! those of shipping, which `tests/loki/test_shipping_failpoints.py` does.
 
 /// Declares the points and their names.
 macro_rules! points {
@@ -104,6 +105,30 @@ points! {
     SweepLocked = "sweep-locked",
     /// Its records are in the log.
     SweepMoved = "sweep-moved",
+    /// Shipping: the shipper's lock is held, its file is empty.
+    ShipElected = "ship-elected",
+    /// A log is not what was shipped, which only this process knows yet.
+    ShipRewound = "ship-rewound",
+    /// The log is on the disk, the offset file does not say what is to be sent, or was.
+    ShipLogForced = "ship-log-forced",
+    /// The offset file's temporary one is half written.
+    ShipOffsetTorn = "ship-offset-torn",
+    /// It is on the disk and has its temporary name.
+    ShipOffsetTemporary = "ship-offset-temporary",
+    /// The offset file is the new one.
+    ShipOffsetRenamed = "ship-offset-renamed",
+    /// A push is noted and not sent.
+    ShipUnsent = "ship-unsent",
+    /// Loki has answered it, nothing knows of that.
+    ShipAnswered = "ship-answered",
+    /// Loki has said which lines it has, nothing knows of that.
+    ShipLookedUp = "ship-looked-up",
+    /// Half of an entry is in the quarantine.
+    ShipQuarantineTorn = "ship-quarantine-torn",
+    /// The entries are, the offset file does not know.
+    ShipQuarantined = "ship-quarantined",
+    /// Everything of a lap is dealt with, the offset file does not know.
+    ShipLapEnded = "ship-lap-ended",
 }
 
 /// Dies here where the environment says so.

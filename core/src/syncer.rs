@@ -2,7 +2,6 @@
 //! meanwhile, and nobody joins it before it has said that it ends: it may hang in the kernel for
 //! as long as the disk likes.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use crate::config::Rotation;
 use crate::error::{Error, Result};
-use crate::file::{Batch, Dirty, LogFile, Lost, Unsynced, folder_of};
+use crate::file::{Batch, Dirty, LogFile, Lost, Unsynced, force_names};
 use crate::frame::append_tag;
 use crate::notice::Trouble;
 use crate::own_record::{OwnRecord, tell};
@@ -56,16 +55,8 @@ impl Disk for RealDisk {
     fn force(&mut self, dirty: &Dirty) -> io::Result<()> {
         dirty.file.sync_data()?;
         if self.named != Some(dirty.id) {
-            match File::open(folder_of(&dirty.log)).and_then(|folder| folder.sync_all()) {
-                // Some file systems cannot, and a folder that is gone has no names.
-                Err(error)
-                    if ![io::ErrorKind::InvalidInput, io::ErrorKind::NotFound]
-                        .contains(&error.kind()) =>
-                {
-                    return Err(error);
-                }
-                _ => self.named = Some(dirty.id),
-            }
+            force_names(&dirty.log)?;
+            self.named = Some(dirty.id);
         }
         Ok(())
     }

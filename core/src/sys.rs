@@ -3,7 +3,8 @@
 // Models have fences of their own.
 #![cfg_attr(all(test, lb_loom), allow(dead_code))]
 
-use std::os::fd::AsRawFd;
+use std::fs::File;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering, fence};
 
@@ -149,6 +150,19 @@ fn wiped_word() -> Option<&'static AtomicU64> {
 #[cfg(not(target_os = "linux"))]
 fn wiped_word() -> Option<&'static AtomicU64> {
     None
+}
+
+/// Fills the places of standard streams that are closed, as a daemon's may be: what the program, or a
+/// library of its, then prints must not land in a log or in a request to Loki. Nothing that the
+/// program starts inherits the filling.
+pub(crate) fn fill_standard_places() {
+    while let Ok(null) = File::open("/dev/null") {
+        if null.as_raw_fd() > libc::STDERR_FILENO {
+            break;
+        }
+        // It stays for good.
+        let _ = null.into_raw_fd();
+    }
 }
 
 /// Descriptors that a child must not keep, because a lock lasts as long as any copy of its

@@ -109,6 +109,12 @@ static lb_stats look(void) {
             stats.offered, stats.written, stats.queued, stats.dropped, stats.rejected, before, after);
     _exit(5);
   }
+  uint64_t dealt_with = stats.loki_acknowledged + stats.loki_below_level + stats.loki_pending + stats.loki_quarantined;
+  if (stats.loki_lines != dealt_with) {
+    fprintf(stderr, "the accounting of Loki is wrong: %" PRIu64 " lines, dealt with %" PRIu64 "\n", stats.loki_lines,
+            dealt_with);
+    _exit(5);
+  }
   return stats;
 }
 
@@ -152,9 +158,12 @@ static void answer_log(void) {
 static void answer_stats(void) {
   lb_stats stats = look();
   printf("{\"offered\": %" PRIu64 ", \"written\": %" PRIu64 ", \"queued\": %" PRIu64 ", \"dropped\": %" PRIu64
-         ", \"rejected\": %" PRIu64 ", \"shared\": %" PRIu64 ", \"write_errors\": %" PRIu64 ", \"rotations\": %" PRIu64 ", \"rings_in\": %d}\n",
+         ", \"rejected\": %" PRIu64 ", \"shared\": %" PRIu64 ", \"write_errors\": %" PRIu64 ", \"rotations\": %" PRIu64 ", \"rings_in\": %d",
          stats.offered, stats.written, stats.queued, stats.dropped, stats.rejected, stats.shared, stats.write_errors,
          stats.rotations, (int)stats.rings_in);
+  printf(", \"loki_lines\": %" PRIu64 ", \"loki_acknowledged\": %" PRIu64 ", \"loki_pending\": %" PRIu64
+         ", \"loki_quarantined\": %" PRIu64 ", \"loki_replayed\": %" PRIu64 "}\n",
+         stats.loki_lines, stats.loki_acknowledged, stats.loki_pending, stats.loki_quarantined, stats.loki_replayed);
 }
 
 /* An answer is one line: whatever the library says is ASCII or UTF-8 without quotes here, or the test fails. */

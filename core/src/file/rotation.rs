@@ -1,5 +1,6 @@
 //! Rotation: when a log becomes a segment, and what its segments are.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,16 @@ impl Locked<'_> {
 /// The folder that a log lies in.
 pub(crate) fn folder_of(log: &Path) -> &Path {
     log.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Forces the names of all files beside this one, and its own, to the disk.
+pub(crate) fn force_names(file: &Path) -> io::Result<()> {
+    use io::ErrorKind::{InvalidInput, NotFound};
+    match File::open(folder_of(file)).and_then(|folder| folder.sync_all()) {
+        // Some file systems cannot, and a folder that is gone has no names.
+        Err(error) if !matches!(error.kind(), InvalidInput | NotFound) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file of `committed` bytes and this age must be rotated before `adding` more.

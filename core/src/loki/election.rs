@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::offset::Target;
+use crate::failpoint::{self, Point};
 use crate::file::{LockError, LockFile, id_at, id_of};
 use crate::names;
 use crate::ring::FileId;
@@ -35,7 +36,7 @@ impl Candidate {
 
     /// Whether this one is elected, now or since before. A folder that is gone elects nobody.
     pub(crate) fn stand(&mut self) -> io::Result<bool> {
-        if self.elected.is_some() && self.elected == id_at(self.lock.path())? {
+        if self.is_elected() {
             return Ok(true);
         }
         self.elected = None;
@@ -50,9 +51,15 @@ impl Candidate {
         let mut text = serde_json::to_vec(&self.card)?;
         text.push(b'\n');
         file.set_len(0)?;
+        failpoint::at(Point::ShipElected);
         file.write_all_at(&text, 0)?;
         self.elected = Some(id_of(file)?);
         Ok(true)
+    }
+
+    /// Whether this one is still elected. Where somebody has deleted the lock, another may be.
+    pub(crate) fn is_elected(&self) -> bool {
+        self.elected.is_some() && id_at(self.lock.path()).is_ok_and(|there| there == self.elected)
     }
 }
 
@@ -80,7 +87,9 @@ mod tests {
         assert!(two.stand().unwrap());
         assert_eq!(elected(&log).unwrap().target, target("http://two"));
         // Somebody cleans up: whoever comes first is elected anew.
+        assert!(two.is_elected());
         std::fs::remove_file(names::shipper_lock(&log)).unwrap();
+        assert!(!two.is_elected());
         let mut three = Candidate::new(&log, &target("http://three"));
         assert!(three.stand().unwrap() && !two.stand().unwrap());
         std::fs::remove_dir_all(folder.path()).unwrap();

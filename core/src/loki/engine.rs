@@ -15,7 +15,7 @@ use std::time::Duration;
 use super::identity::{LineHash, line_before};
 use super::lap::Region;
 use super::line::LineReader;
-use super::offset::{Offset, Place, Segment, Target};
+use super::offset::{Offset, Place, Proof, Segment, Target};
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, Moment, Pace};
 use super::parcel::{Packing, Parcel};
@@ -25,6 +25,7 @@ use super::segments::{Known, Segments, recognise};
 use super::sink::Sink;
 use super::source::{Source, count_lines};
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::notice::{Trouble, say};
 use crate::record::Level;
 use crate::stats::Delivery;
@@ -288,6 +289,7 @@ impl<S: Sink> Engine<S> {
             self.known = self.recognised(&parts)?;
             self.force_to_disk()?;
         }
+        failpoint::at(Point::ShipLogForced);
         self.file
             .write(&self.offset)
             .map_err(|error| Error::io(self.file.path(), "writing the offset file", error))?;
@@ -297,14 +299,17 @@ impl<S: Sink> Engine<S> {
         Ok(())
     }
 
-    /// Forces what was read of the log to the disk and proves the marks; false where a file has
-    /// another name now.
+    /// Forces what was looked at of the log to the disk and proves it; false where a file has another
+    /// name now.
     fn force_to_disk(&mut self) -> Result<bool> {
         let mut all = true;
-        for known in &self.known {
+        // A file that is to be rewound proves nothing.
+        for known in self.known.iter().filter(|known| known.rewind_to.is_none()) {
             let segment = &mut self.offset.segments[known.segment];
             let proven = segment.proofs.last().map_or(0, |proof| proof.at);
-            if segment.mark == proven && segment.in_flight.is_none() {
+            let (reach, committed) =
+                (segment.reach.map_or(0, |proof| proof.at), known.part.committed);
+            if segment.mark == proven && reach == committed && segment.in_flight.is_none() {
                 continue;
             }
             let path = &known.part.path;
@@ -321,6 +326,11 @@ impl<S: Sink> Engine<S> {
                 && let Some(last) = line_before(file, segment.mark).map_err(failed)?
             {
                 segment.prove(last);
+            }
+            if reach != committed
+                && let Some(last) = line_before(file, committed).map_err(failed)?
+            {
+                segment.reach = Some(Proof { at: committed, last });
             }
         }
         Ok(all)

@@ -263,6 +263,37 @@ fn a_log_cut_behind_the_offset_is_shipped_again_from_the_last_proven_point() {
     }
 }
 
+/// Behind the mark, too, the offset speaks of lines that the file must still have.
+#[test]
+fn a_log_cut_behind_the_mark_is_looked_at_anew() {
+    for (keep, message) in [(3, "m"), (3, "a longer one"), (1, "x"), (8, "m")] {
+        let mut scene = Scene::new();
+        let first = scene.line("INFO", "v", "m");
+        scene.append(&first);
+        scene.lines(7);
+        // The seven fill a parcel, which overtakes the first line; then Loki goes away.
+        scene.world(|world| {
+            world.acts.push_back(Act::Store);
+            world.then = Act::Refuse;
+        });
+        scene.steps(60);
+        let saved = scene.saved().unwrap();
+        assert_eq!((saved.segments[0].mark, saved.segments[0].done.len()), (0, 1));
+        let text = scene.text();
+        let kept: String = text.split_inclusive('\n').take(keep).collect();
+        std::fs::write(&scene.log, &kept).unwrap();
+        let others: String = (0..20).map(|_| scene.line("INFO", "w", message)).collect();
+        scene.append(&others);
+        scene.kill();
+        scene.world(|world| world.then = Act::Store);
+        let done = scene.run();
+        let lines = keep as u64 + 20;
+        assert_eq!((done.lines, done.acknowledged, done.pending), (lines, lines, 0), "{keep}");
+        assert_eq!(done.quarantined, 0);
+        scene.check_all(&[scene.text()], 0);
+    }
+}
+
 #[test]
 fn a_damaged_offset_file_doubles_nothing() {
     let mut scene = Scene::new();

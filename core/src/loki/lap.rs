@@ -9,10 +9,12 @@ use super::plan::next_try_ns;
 use super::segments::Known;
 use super::sink::Sink;
 use crate::error::Result;
+use crate::failpoint::{self, Point};
 use crate::notice::say;
 
-/// Most bytes of the log in a lap: about what a fast Loki takes in a second.
-const LAP_BYTES: u64 = 64 << 20;
+/// Most bytes of the log in a lap: about what a fast Loki takes in a second. Twenty lines in tests, so
+/// that a lap often ends within a line.
+const LAP_BYTES: u64 = if cfg!(test) { 4000 } else { 64 << 20 };
 /// From so many bytes on a lap does not wait for more.
 const FULL_BYTES: u64 = 1 << 20;
 /// So many parked ranges are kept; beyond it what is parked goes first.
@@ -32,6 +34,11 @@ pub(super) struct Region {
 impl Region {
     pub(super) fn place(&self) -> Place {
         Place { segment: self.known.segment, start: self.at, end: self.end }
+    }
+
+    /// Whether it begins where another one ends.
+    pub(super) fn follows(&self, other: &Self) -> bool {
+        !self.parked && self.known.segment == other.known.segment && self.at == other.end
     }
 }
 
@@ -193,5 +200,6 @@ impl<S: Sink> Engine<S> {
             }
             segment.parked.retain(|group| group.lines > 0);
         }
+        failpoint::at(Point::ShipLapEnded);
     }
 }

@@ -9,6 +9,7 @@ use super::segments::Known;
 use super::sink::Sink;
 use super::source::Piece;
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::notice::say;
 
 /// What the lines before some point come to.
@@ -53,9 +54,11 @@ impl<S: Sink> Engine<S> {
         (segment.mark, segment.counted_to) = (to, to);
         segment.done = Ranges::default();
         segment.proofs.retain(|proof| proof.at <= to);
+        segment.reach = None;
         segment.in_flight = Some(known.part.committed);
         self.dirty = true;
         self.adopted = false;
+        failpoint::at(Point::ShipRewound);
         Ok(())
     }
 

@@ -65,7 +65,9 @@ pub(crate) struct Segment {
     /// Points up to which the file was what we have read, in order; the last one is at the mark of
     /// the last save.
     pub(crate) proofs: Vec<Proof>,
-    /// The same behind the mark, where something before is still on its way.
+    /// The furthest that was looked at by the last save: nothing here speaks of what lies behind it.
+    pub(crate) reach: Option<Proof>,
+    /// Lines behind the mark that are dealt with, where something before them is still on its way.
     pub(crate) done: Ranges,
     pub(crate) parked: Vec<Parked>,
     /// What may have been sent without an answer, from the mark on: up to this position.

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::offset::{Offset, Target};
+use crate::failpoint::{self, Point};
+use crate::file::force_names;
 use crate::names;
 
 /// The number of the file's form.
@@ -59,22 +61,30 @@ impl OffsetFile {
         Ok(Some(document.offset))
     }
 
-    /// Writes it: a temporary file, on the disk, renamed. A deleted folder is not made anew.
+    /// Writes it: a temporary file, on the disk, renamed, and its name on the disk. A deleted folder is
+    /// not made anew.
     pub(crate) fn write(&self, offset: &Offset) -> io::Result<()> {
         let mut text = serde_json::to_vec(&Document { version: VERSION, offset })?;
         text.push(b'\n');
         let written = self.write_temporary(&text);
+        failpoint::at(Point::ShipOffsetTemporary);
         let renamed = written.and_then(|()| std::fs::rename(&self.temporary, &self.path));
         if renamed.is_err() {
             let _ = std::fs::remove_file(&self.temporary);
+            return renamed;
         }
-        renamed
+        failpoint::at(Point::ShipOffsetRenamed);
+        // The old one would not know what is sent from now on.
+        force_names(&self.path)
     }
 
     fn write_temporary(&self, text: &[u8]) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).custom_flags(libc::O_NOFOLLOW);
         let mut file: File = options.open(&self.temporary)?;
+        failpoint::after(Point::ShipOffsetTorn, || {
+            let _ = file.write_all(&text[..text.len() / 2]);
+        });
         file.write_all(text)?;
         file.sync_all()
     }

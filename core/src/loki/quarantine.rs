@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::identity::LineHash;
 use super::offset::{Place, Segment};
 use crate::encode::append_timestamp;
-use crate::file::whole_lines;
+use crate::failpoint::{self, Point};
+use crate::file::{force_names, whole_lines};
 use crate::names;
 
 /// One entry, as it is written.
@@ -104,12 +105,18 @@ impl Quarantine {
     /// waiting.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(&self.path)?;
+        failpoint::after(Point::ShipQuarantineTorn, || {
+            let _ = file.write_all(&self.waiting[..self.waiting.len() / 2]);
+        });
         // A killed process, or a full disk, may have left half an entry.
         let whole = whole_lines(&file, 0)?;
         if whole < file.metadata()?.len() {
             file.set_len(whole)?;
         }
         let written = file.write_all(&self.waiting).and_then(|()| file.sync_data());
+        // Its first entry is as safe as its name.
+        let written =
+            written.and_then(|()| if whole == 0 { force_names(&self.path) } else { Ok(()) });
         if written.is_err() {
             let _ = file.set_len(whole);
             return written;

@@ -53,8 +53,13 @@ impl<S: Sink> Engine<S> {
         }
         if matches!(read, Ok(false)) {
             self.drop_region(&region);
-        } else if let Some(lap) = self.lap.as_mut().filter(|_| region.at < region.end) {
-            lap.push_front(region);
+        } else if let Some(lap) = &mut self.lap {
+            if region.at < region.end {
+                lap.push_front(region);
+            } else if let Some(next) = lap.front_mut().filter(|next| next.follows(&region)) {
+                // A lap's limit is a number of bytes and may lie within a line, which is read then.
+                next.at = next.at.max(region.at);
+            }
         }
         read.map(|_| ())
     }

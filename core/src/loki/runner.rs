@@ -87,7 +87,9 @@ impl<S: Sink> Runner<S> {
     /// Does the next thing. `connect` makes a sink for the one that is elected.
     pub(crate) fn step(&mut self, connect: &mut impl FnMut() -> Result<S, String>) -> Step {
         let now = self.clock.now().at;
-        if now >= self.next_stand {
+        // Before each push, too: two must never send the same lines.
+        let ousted = self.engine.is_some() && !self.candidate.is_elected();
+        if ousted || now >= self.next_stand {
             self.next_stand = now + STAND_INTERVAL;
             match self.stand(connect) {
                 Ok(()) => {

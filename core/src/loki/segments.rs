@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::identity::{first_line, line_before};
-use super::offset::{Offset, Segment};
+use super::offset::{Offset, Proof, Segment};
 use crate::error::{Error, Result};
 use crate::file::{LogFile, Rotation, id_of, whole_lines};
 use crate::names;
@@ -162,18 +162,19 @@ pub(crate) fn recognise(
     Ok(known)
 }
 
-/// `None` where the file is what was read up to the mark; else the last point up to which it is.
+/// `None` where the file is what was looked at; else the last point up to which it is.
 pub(super) fn proven(segment: &Segment, file: &File, committed: u64) -> io::Result<Option<u64>> {
-    let mut newest = true;
+    let is_there = |proof: &Proof| -> io::Result<bool> {
+        Ok(proof.at <= committed && line_before(file, proof.at)? == Some(proof.last))
+    };
+    let reached = segment.reach.as_ref().map_or(Ok(true), is_there)?;
+    let mut whole = reached && segment.mark <= committed && segment.counted_to <= committed;
     for proof in segment.proofs.iter().rev() {
-        let there = proof.at <= committed && line_before(file, proof.at)? == Some(proof.last);
-        if there {
-            let whole = newest && segment.mark <= committed && segment.counted_to <= committed;
+        if is_there(proof)? {
             return Ok((!whole).then_some(proof.at));
         }
-        newest = false;
+        whole = false;
     }
-    let whole = newest && segment.mark <= committed && segment.counted_to <= committed;
     Ok((!whole).then_some(0))
 }
 

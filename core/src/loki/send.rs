@@ -6,6 +6,7 @@ use super::plan::{Fates, LOOK_UP_DELAY, Next, Seen, after, after_look_up, next_t
 use super::quarantine::Condemned;
 use super::sink::Sink;
 use crate::error::{Error, Result};
+use crate::failpoint::{self, Point};
 use crate::notice::Trouble;
 use std::time::Duration;
 
@@ -26,7 +27,9 @@ impl<S: Sink> Engine<S> {
         if self.pace.take_hold() {
             self.renew();
         }
+        failpoint::at(Point::ShipUnsent);
         let answer = self.sink.push(&parcel.batch);
+        failpoint::at(Point::ShipAnswered);
         let (now, whose) = (self.clock.now(), self.whose());
         match after(answer, &parcel.batch, &mut self.limits, now.ns) {
             Next::Acknowledged => {
@@ -77,6 +80,7 @@ impl<S: Sink> Engine<S> {
     fn look_up(&mut self, mut parcel: Parcel) {
         let all = 0..parcel.places.len();
         let found = self.sink.look_up(&parcel.batch);
+        failpoint::at(Point::ShipLookedUp);
         let held = found.map(|found| all.clone().filter(|index| found.holds(*index)).collect());
         let (now, whose) = (self.clock.now(), self.whose());
         match after_look_up(held, parcel.refused.is_some()) {
@@ -192,6 +196,7 @@ impl<S: Sink> Engine<S> {
         self.quarantine
             .flush()
             .map_err(|error| Error::io(self.quarantine.path(), "writing the quarantine", error))?;
+        failpoint::at(Point::ShipQuarantined);
         for place in self.condemned.drain(..) {
             self.offset.quarantine(place);
         }

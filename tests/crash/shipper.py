@@ -1,0 +1,104 @@
+"""Programs that ship their log to Loki and end in several ways: python shipper.py MODE CONFIG [MORE…]."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from support.clib import Logger, LibraryError
+
+PATIENCE_MS = 60_000
+
+
+def tell(what: object) -> None:
+    """To the test, a line of JSON."""
+    print(json.dumps(what), flush=True)
+
+
+def wait() -> None:
+    """Until the test says a line."""
+    sys.stdin.readline()
+
+
+def say(logger: Logger, who: str, count: int) -> None:
+    for number in range(count):
+        logger.log(f"{who} {number}".encode())
+
+
+def finish(config: bytes) -> None:
+    """Ships what is left, and tells how it came out."""
+    logger = Logger(config)
+    logger.close(PATIENCE_MS)
+    tell(logger.stats())
+
+
+def fork(config: bytes) -> None:
+    """Logs, forks, and both log on and close; the child when the test says so."""
+    logger = Logger(config)
+    say(logger, "parent", 200)
+    child = os.fork()
+    if child == 0:
+        say(logger, "child", 200)
+        logger.flush()
+        tell({"child": os.getpid(), **logger.stats()})
+        wait()
+        say(logger, "child behind", 200)
+        logger.close(PATIENCE_MS)
+        tell(logger.stats())
+        os._exit(0)
+    say(logger, "parent behind", 200)
+    os.waitpid(child, 0)
+    logger.close(PATIENCE_MS)
+    tell(logger.stats())
+
+
+def replaced(config: bytes) -> None:
+    """Logs, and becomes another program in the middle of it, without a close."""
+    logger = Logger(config)
+    say(logger, "before", 500)
+    logger.flush()
+    wait()
+    say(logger, "just before", 100)
+    os.execv(sys.executable, [sys.executable, __file__, "finish", config.decode()])
+
+
+def daemon(config: bytes, when: str, answer: str) -> None:
+    """A program without standard streams, from before it opens its log, or from then on. What it prints goes nowhere."""
+
+    def close() -> None:
+        for descriptor in range(3):
+            os.close(descriptor)
+
+    def print_all() -> None:
+        for descriptor in range(3):
+            try:
+                os.write(descriptor, b"printed by the program\n")
+            except OSError:
+                continue
+
+    if when == "before":
+        close()
+    logger = Logger(config)
+    if when == "after":
+        close()
+    for number in range(20):
+        say(logger, f"round {number}", 20)
+        logger.flush()
+        if when == "before":
+            print_all()
+    try:
+        logger.close(PATIENCE_MS)
+    except LibraryError as error:
+        Path(answer).write_text(str(error), encoding="utf-8")
+        return
+    Path(answer).write_text(json.dumps(logger.stats()), encoding="utf-8")
+
+
+MODES: dict[str, Callable[..., None]] = {"finish": finish, "fork": fork, "replaced": replaced, "daemon": daemon}
+
+if __name__ == "__main__":
+    mode, given, *rest = sys.argv[1:]
+    MODES[mode](given.encode(), *rest)
