@@ -16,8 +16,9 @@ use reqwest::{RequestBuilder, Response, Url};
 use tokio::runtime::Runtime;
 
 use super::answer::{self, Answer, MAX_BODY_BYTES, one_line, said};
+use super::ask::{self, Ask, AskError, LookUpError, Question};
 use super::batch::Batch;
-use super::query::{self, Ask, AskError, Found, LookUpError, Question};
+use super::query::{self, Found};
 use super::sink::Sink;
 use super::{json, protobuf};
 use crate::config::loki::{Authentication, Encoding, LokiConfig, Secret, SecretSource};
@@ -157,7 +158,7 @@ impl Sink for Client {
 
 impl Ask for Client {
     fn ask(&mut self, question: &Question<'_>) -> Result<Vec<u8>, AskError> {
-        let Some(mut url) = self.config.endpoint.query_range() else {
+        let Some(mut url) = self.config.endpoint.beside(question.api()) else {
             let shown = self.config.endpoint.shown();
             let why = format!("{shown} does not end with /push: where to read is not known");
             return Err(AskError::Refused { why });
@@ -178,7 +179,7 @@ impl Ask for Client {
             Ok((200, body)) => Ok(body),
             Ok((status, body)) => {
                 let body = self.clean(&String::from_utf8_lossy(&body));
-                Err(query::trouble(status, &body, said(status, &body)))
+                Err(ask::trouble(status, &body, said(status, &body)))
             }
             Err(error) => Err(AskError::Failed { why: self.clean(&told(&error)) }),
         }

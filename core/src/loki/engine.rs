@@ -175,6 +175,11 @@ impl<S: Sink> Engine<S> {
         self.pace.last_failure()
     }
 
+    /// Whether it waits until somebody mends something.
+    pub(crate) fn is_held(&self) -> bool {
+        self.pace.is_held()
+    }
+
     /// From now on nothing waits for more lines.
     pub(crate) fn finish(&mut self) {
         self.finishing = true;

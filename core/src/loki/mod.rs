@@ -14,11 +14,16 @@
 //! knows rings, the writer or the append protocol.
 
 pub(crate) mod answer;
+pub(crate) mod ask;
 pub(crate) mod batch;
 pub(crate) mod client;
+mod compare;
 mod delivered;
 mod election;
 mod engine;
+mod gaps;
+#[cfg(test)]
+mod held;
 mod identity;
 mod json;
 mod lap;
@@ -49,11 +54,17 @@ mod send;
 mod shipper;
 pub(crate) mod sink;
 mod source;
+mod standing;
 pub(crate) mod stream;
 mod text;
+mod verify;
+mod walk;
 
 pub(crate) use delivered::Delivered;
 pub(crate) use offset::Target;
 pub use push::{Ended, Progress, PushOptions, Pushed, push};
 pub(crate) use runner::target;
 pub(crate) use shipper::Shipper;
+pub use verify::{
+    Extra, Failure, FileChecked, Gap, StreamChecked, Tally, Verified, Verifying, Watch, verify,
+};

@@ -118,6 +118,17 @@ pub(crate) struct Place {
     pub(crate) end: u64,
 }
 
+/// What is known of a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LineState {
+    /// Acknowledged or below the level; where the quarantine was not asked, quarantined, too.
+    Passed,
+    /// Still to be sent.
+    Pending,
+    Parked,
+    Quarantined,
+}
+
 impl Offset {
     pub(crate) fn new(target: Target, labels: BTreeMap<String, String>) -> Self {
         Self { target, labels, ..Self::default() }
@@ -250,10 +261,20 @@ impl Segment {
         self.done.end_at(at).unwrap_or(at)
     }
 
+    /// What is known of the line that starts here.
+    pub(crate) fn state_of(&self, start: u64) -> LineState {
+        if self.group_of(start).is_some() {
+            LineState::Parked
+        } else if start < self.mark || self.done.end_at(start).is_some() {
+            LineState::Passed
+        } else {
+            LineState::Pending
+        }
+    }
+
     /// Whether the line that starts here is still to be dealt with, or parked.
     pub(crate) fn is_open(&self, start: u64) -> bool {
-        let passed = start < self.mark || self.done.end_at(start).is_some();
-        !passed || self.group_of(start).is_some()
+        self.state_of(start) != LineState::Passed
     }
 
     /// A line that ends here was read.

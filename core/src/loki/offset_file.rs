@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::offset::{Offset, Target};
 use crate::names;
+use crate::stats::Delivery;
 
 /// The number of the file's form.
 const VERSION: u32 = 1;
@@ -57,6 +58,12 @@ impl OffsetFile {
             return Err(damaged("it belongs to another target".to_owned()));
         }
         Ok(Some(document.offset))
+    }
+
+    /// The accounting that it keeps; of nothing where it says nothing.
+    pub(crate) fn delivery(log: &Path, target: &Target) -> Delivery {
+        let offset = Self::new(log, target).read(target);
+        offset.ok().flatten().map(|offset| offset.delivery()).unwrap_or_default()
     }
 
     /// Writes it: a temporary file, on the disk, renamed. A deleted folder is not made anew.

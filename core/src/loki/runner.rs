@@ -189,6 +189,11 @@ impl<S: Sink> Runner<S> {
         self.is_idle() || self.engine.as_ref().is_some_and(Engine::is_done)
     }
 
+    /// Whether it waits until somebody mends something.
+    pub(crate) fn is_held(&self) -> bool {
+        self.failure.is_some() || self.engine.as_ref().is_some_and(Engine::is_held)
+    }
+
     /// Why Loki does not take the lines now, or why nobody can be asked.
     pub(crate) fn last_failure(&self) -> Option<&str> {
         let failure = self.engine.as_ref().and_then(Engine::last_failure);
