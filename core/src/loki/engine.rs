@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::identity::{LineHash, line_before};
 use super::lap::Region;
 use super::line::LineReader;
+use super::mend::Lost;
 use super::offset::{Offset, Place, Segment, Target};
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, Moment, Pace};
@@ -83,6 +84,8 @@ pub(crate) struct Engine<S> {
     pub(super) known: Vec<Known>,
     /// Everything that is there may have been sent: the offset file cannot tell.
     pub(super) all_unsure: bool,
+    /// What is to be sent again, until it is known where it is.
+    pub(super) lost: Vec<Lost>,
     /// The quarantine was looked through for entries that the offset does not know.
     pub(super) adopted: bool,
     pub(super) dirty: bool,
@@ -146,6 +149,7 @@ impl<S: Sink> Engine<S> {
             lap: None,
             lap_segments: Vec::new(),
             known: Vec::new(),
+            lost: Vec::new(),
             adopted: false,
             dirty: false,
             save_first: false,

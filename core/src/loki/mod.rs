@@ -21,6 +21,7 @@ mod compare;
 mod delivered;
 mod election;
 mod engine;
+mod failure;
 mod gaps;
 #[cfg(test)]
 mod held;
@@ -37,6 +38,7 @@ mod offset_file;
 mod pace;
 mod page;
 mod parcel;
+mod patient;
 mod plan;
 mod protobuf;
 mod push;
@@ -57,14 +59,16 @@ mod source;
 mod standing;
 pub(crate) mod stream;
 mod text;
+mod verified;
 mod verify;
 mod walk;
 
 pub(crate) use delivered::Delivered;
+pub use failure::Failure;
 pub(crate) use offset::Target;
-pub use push::{Ended, Progress, PushOptions, Pushed, push};
+pub use patient::{Verifying, Watch};
+pub use push::{Ended, Progress, PushOptions, Pushed, push, repair};
 pub(crate) use runner::target;
 pub(crate) use shipper::Shipper;
-pub use verify::{
-    Extra, Failure, FileChecked, Gap, StreamChecked, Tally, Verified, Verifying, Watch, verify,
-};
+pub use verified::{Extra, FileChecked, Gap, StreamChecked, Tally, Verified};
+pub use verify::verify;

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use super::client::Client;
 use super::engine::Step;
+use super::failure::Failure;
+use super::mend::Lost;
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, SystemClock};
 use super::runner::{Runner, target};
-use super::verify::Failure;
+use super::verified::Verified;
 use crate::config::LokiConfig;
 use crate::stats::Delivery;
 
@@ -74,6 +76,31 @@ pub fn push(
     options: PushOptions,
     progress: &mut Progress<'_>,
 ) -> Result<Vec<Pushed>, Failure> {
+    push_each(logs, config, options, progress, |_| Vec::new())
+}
+
+/// Ships what a verification has found to be missing in Loki, and what of the same logs was not sent
+/// yet. Lines that have been acknowledged before are looked up first. Collected files are left out.
+///
+/// # Errors
+/// As [`push`].
+pub fn repair(
+    found: &Verified,
+    config: &LokiConfig,
+    deadline: Option<Instant>,
+    progress: &mut Progress<'_>,
+) -> Result<Vec<Pushed>, Failure> {
+    let options = PushOptions { from_start: false, deadline };
+    push_each(&found.to_repair(), config, options, progress, |log| found.lost(log))
+}
+
+fn push_each(
+    logs: &[PathBuf],
+    config: &LokiConfig,
+    options: PushOptions,
+    progress: &mut Progress<'_>,
+    lost: impl Fn(&Path) -> Vec<Lost>,
+) -> Result<Vec<Pushed>, Failure> {
     Client::new(config).map_err(Failure::Loki)?;
     let clock = SystemClock::new();
     let mut all = Vec::new();
@@ -82,6 +109,7 @@ pub fn push(
         if options.from_start {
             runner.begin_anew();
         }
+        runner.reopen(lost(log));
         runner.finish();
         let (ended, goes_on) = push_one(&mut runner, config, options, clock, progress);
         runner.leave();

@@ -6,26 +6,29 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::RandomState;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::ask::{Ask, AskError, LookUpError, Question, Wanted};
+use super::ask::{Ask, LookUpError, Question, Wanted};
 use super::client::Client;
 use super::compare::{Place, StreamCheck, Verdict};
-use super::gaps::Gaps;
+use super::failure::Failure;
+use super::gaps::{Gaps, Row};
+use super::mend::Lost;
 use super::offset::{LineState, Target};
 use super::page::counted;
+use super::patient::{Patient, Watch};
 use super::runner::target;
 use super::segments::{Part, Segments};
 use super::standing::{Standing, standings};
 use super::stream::Stream;
+use super::verified::{Extra, FileChecked, Gap, StreamChecked, Tally, Verified};
 use super::walk::{Met, Walk, collected, is_compressed};
 use crate::config::LokiConfig;
 use crate::encode::timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::record::Level;
+use crate::ring::FileId;
 
 /// Bytes of lines that wait to be compared, at most.
 const WAITING_BYTES: usize = 16 << 20;
@@ -33,167 +36,6 @@ const WAITING_BYTES: usize = 16 << 20;
 const MOST_EXTRA: usize = 1 << 20;
 /// `progress` is called at least each so many lines.
 const PROGRESS_LINES: u64 = 4096;
-/// Pauses between tries where Loki does not answer.
-const PAUSES: [Duration; 5] = [
-    Duration::from_millis(500),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(4),
-    Duration::from_secs(8),
-];
-/// The longest sleep between two calls of `progress`.
-const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
-
-/// Why nothing can be said of Loki.
-#[derive(Debug, thiserror::Error)]
-pub enum Failure {
-    /// A file.
-    #[error(transparent)]
-    File(#[from] Error),
-    /// Loki, or how it is to be reached.
-    #[error("{0}")]
-    Loki(String),
-}
-
-/// What became of lines: `lines = held + lacking + pending + parked + quarantined`.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Tally {
-    /// Lines from the lowest level up.
-    pub lines: u64,
-    /// Loki holds them.
-    pub held: u64,
-    /// The held lines that have an equal one of the same nanosecond before them: Loki shows one of
-    /// them, and nobody can say whether it has both.
-    pub equal: u64,
-    /// Loki lacks them: gaps.
-    pub lacking: u64,
-    /// Loki lacks them, and they were not sent yet.
-    pub pending: u64,
-    /// Loki has refused them for now.
-    pub parked: u64,
-    /// Loki will never take them; they lie in the quarantine.
-    pub quarantined: u64,
-}
-
-/// A file, compared.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct FileChecked {
-    /// The file.
-    pub path: PathBuf,
-    /// All its lines.
-    pub lines: u64,
-    /// Those below the lowest level.
-    pub below_level: u64,
-    /// Those that are no records, and not in the quarantine.
-    pub unreadable: u64,
-    /// The others.
-    pub tally: Tally,
-}
-
-/// A stream, compared.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct StreamChecked {
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-    /// Its lines in all files.
-    pub tally: Tally,
-    /// Lines that Loki has and no file.
-    pub extra: Extra,
-    /// What a metric query counts of it; `None` where it could not be asked.
-    pub counted: Option<u64>,
-}
-
-/// Lines that Loki has and no file.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Extra {
-    /// So many, the first and the last of this time; the times are empty where there are none.
-    Lines {
-        /// How many.
-        count: u64,
-        /// The time of the first.
-        first: String,
-        /// The time of the last.
-        last: String,
-    },
-    /// They were more than can be remembered.
-    Uncounted,
-}
-
-/// Lines of one stream that follow each other in one file, and that Loki lacks.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Gap {
-    /// The file.
-    pub file: PathBuf,
-    /// From which line on, counted from 1.
-    pub first_line: u64,
-    /// To which; lines of other streams may lie between.
-    pub last_line: u64,
-    /// How many lines of the stream.
-    pub lines: u64,
-    /// The earliest of their times.
-    pub first: String,
-    /// The latest of their times.
-    pub last: String,
-    /// Which of [`Verified::streams`].
-    pub stream: usize,
-}
-
-/// What a verification found.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Verified {
-    /// All files, in the order of their logs, the oldest of each first.
-    pub files: Vec<FileChecked>,
-    /// All streams of their lines.
-    pub streams: Vec<StreamChecked>,
-    /// What Loki lacks.
-    pub gaps: Vec<Gap>,
-    /// False where it was ended before everything was compared.
-    pub finished: bool,
-}
-
-impl Verified {
-    /// The sum over the files.
-    #[must_use]
-    pub fn tally(&self) -> Tally {
-        let mut sum = Tally::default();
-        for Tally { lines, held, equal, lacking, pending, parked, quarantined } in
-            self.files.iter().map(|file| file.tally)
-        {
-            sum.lines += lines;
-            sum.held += held;
-            sum.equal += equal;
-            sum.lacking += lacking;
-            sum.pending += pending;
-            sum.parked += parked;
-            sum.quarantined += quarantined;
-        }
-        sum
-    }
-
-    /// Whether Loki was shown to hold every line that it can take.
-    #[must_use]
-    pub fn is_equal(&self) -> bool {
-        let Tally { lacking, pending, parked, .. } = self.tally();
-        let readable = self.files.iter().all(|file| file.unreadable == 0);
-        self.finished && lacking + pending + parked == 0 && readable
-    }
-}
-
-/// How far a verification is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Verifying {
-    /// Bytes of the files that were read.
-    pub bytes: u64,
-    /// And that are to be read.
-    pub of_bytes: u64,
-    /// Lines that were compared.
-    pub compared: u64,
-    /// Those of them that Loki lacks.
-    pub lacking: u64,
-}
-
-/// Told how far it is, and why Loki does not answer now; can end the work.
-pub type Watch<'p> = dyn FnMut(&Verifying, Option<&str>) -> ControlFlow<()> + 'p;
 
 /// Compares these logs, each with its rotated segments (a collected one, `.gz`, is one file), with
 /// what Loki holds. `beside` are logs whose lines may be of the same streams: they are not compared.
@@ -207,46 +49,7 @@ pub fn verify(
     watch: &mut Watch<'_>,
 ) -> std::result::Result<Verified, Failure> {
     let client = Client::new(config).map_err(Failure::Loki)?;
-    let mut loki = Patient { loki: client, watch, seen: Verifying::default(), stopped: false };
-    Verifier::new(logs, config)?.run(logs, beside, &mut loki)
-}
-
-/// Asks again where Loki does not answer.
-struct Patient<'w, 'p, A> {
-    loki: A,
-    watch: &'w mut Watch<'p>,
-    seen: Verifying,
-    stopped: bool,
-}
-
-impl<A> Patient<'_, '_, A> {
-    fn goes_on(&mut self, why: Option<&str>) -> bool {
-        self.stopped = self.stopped || (self.watch)(&self.seen, why).is_break();
-        !self.stopped
-    }
-
-    fn sleep(&mut self, pause: Duration, why: &str) {
-        let mut left = pause;
-        while !left.is_zero() && self.goes_on(Some(why)) {
-            std::thread::sleep(left.min(PROGRESS_INTERVAL));
-            left = left.saturating_sub(PROGRESS_INTERVAL);
-        }
-    }
-}
-
-impl<A: Ask> Ask for Patient<'_, '_, A> {
-    fn ask(&mut self, question: &Question<'_>) -> std::result::Result<Vec<u8>, AskError> {
-        let mut pauses = PAUSES.iter();
-        loop {
-            if !self.goes_on(None) {
-                return Err(AskError::Failed { why: "it was ended".to_owned() });
-            }
-            match (self.loki.ask(question), pauses.next()) {
-                (Err(AskError::Failed { why }), Some(pause)) => self.sleep(*pause, &why),
-                (answered, _) => return answered,
-            }
-        }
-    }
+    Verifier::new(logs, config)?.run(logs, beside, &mut Patient::new(client, watch))
 }
 
 /// A verification under way.
@@ -256,6 +59,8 @@ struct Verifier {
     endpoint: String,
     hasher: RandomState,
     walk: Walk,
+    /// Each log with the identities of its files, in the order of the walk.
+    logs: Vec<(PathBuf, Vec<FileId>)>,
     standings: Vec<Standing>,
     indexes: HashMap<Arc<Stream>, usize>,
     streams: Vec<StreamCheck>,
@@ -308,6 +113,7 @@ impl Verifier {
             endpoint: config.endpoint.shown(),
             hasher: RandomState::new(),
             walk: Walk::new(config.min_level),
+            logs: Vec::new(),
             standings: Vec::new(),
             indexes: HashMap::new(),
             streams: Vec::new(),
@@ -319,6 +125,7 @@ impl Verifier {
             let (labels, standings) = verifier.known(log, &parts)?;
             verifier.walk.add(&parts, &labels)?;
             verifier.standings.extend(standings);
+            verifier.logs.push((log.clone(), parts.iter().map(|part| part.id).collect()));
         }
         verifier.record.files = vec![Tally::default(); verifier.walk.files.len()];
         verifier.record.unreadable = vec![0; verifier.walk.files.len()];
@@ -493,7 +300,7 @@ impl Verifier {
     fn verified(self, finished: bool, counts: Vec<Option<u64>>) -> Verified {
         let Record { files, unreadable, streams, gaps } = self.record;
         let walked = self.walk.files.iter().zip(files).zip(unreadable);
-        let gap = |(file, stream, row): (usize, usize, super::gaps::Row)| Gap {
+        let gap = |(file, stream, row): (usize, usize, Row)| Gap {
             file: self.walk.files[file].path.clone(),
             first_line: row.first_line,
             last_line: row.last_line,
@@ -502,6 +309,14 @@ impl Verifier {
             last: timestamp(row.last_ns),
             stream,
         };
+        let mut files_of = 0..;
+        let mut lost = |file: FileId| {
+            let bytes = files_of.next().and_then(|index| gaps.bytes(index)).cloned();
+            Lost { file, bytes: bytes.unwrap_or_default() }
+        };
+        let logs = self.logs.into_iter();
+        let logs = logs.map(|(log, ids)| (log, ids.into_iter().map(&mut lost).collect()));
+        let logs = logs.collect();
         let counts = counts.into_iter().chain(std::iter::repeat(None));
         let checked = |((check, tally), counted): ((&StreamCheck, Tally), Option<u64>)| {
             let labels = check.stream.pairs().map(|(name, value)| (name.into(), value.into()));
@@ -520,6 +335,7 @@ impl Verifier {
             gaps: gaps.rows().map(gap).collect(),
             streams: self.streams.iter().zip(streams).zip(counts).map(checked).collect(),
             finished,
+            logs,
         }
     }
 }

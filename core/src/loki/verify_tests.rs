@@ -2,12 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 
+use super::super::ask::AskError;
 use super::super::held::Held;
 use super::super::line::LineReader;
 use super::super::offset::{Offset, Place as Position, Why};
 use super::super::offset_file::OffsetFile;
 use super::super::parcel::PUSH_BYTES;
+use super::super::patient::Verifying;
 use super::*;
 use crate::config::{Surroundings, load_with};
 use crate::names;
@@ -101,8 +104,7 @@ impl Scene {
 
     fn verify_with(&self, logs: &[PathBuf], beside: &[PathBuf], loki: Held) -> Verified {
         let mut watch = |_: &Verifying, _: Option<&str>| ControlFlow::Continue(());
-        let mut loki =
-            Patient { loki, watch: &mut watch, seen: Verifying::default(), stopped: false };
+        let mut loki = Patient::new(loki, &mut watch);
         Verifier::new(logs, &self.config).unwrap().run(logs, beside, &mut loki).unwrap()
     }
 }
@@ -340,7 +342,7 @@ fn a_loki_that_does_not_answer_is_asked_again_and_a_wrong_one_is_not() {
     let mut loki = scene.loki(&logs);
     loki.failures = vec![AskError::Refused { why: "HTTP 401".into() }];
     let mut watch = |_: &Verifying, _: Option<&str>| ControlFlow::Continue(());
-    let mut loki = Patient { loki, watch: &mut watch, seen: Verifying::default(), stopped: false };
+    let mut loki = Patient::new(loki, &mut watch);
     let refused = Verifier::new(&logs, &scene.config).unwrap().run(&logs, &[], &mut loki);
     let Err(Failure::Loki(why)) = refused else { panic!("{refused:?}") };
     assert!(
@@ -356,7 +358,7 @@ fn whoever_ends_it_gets_no_proof() {
     let logs = [log];
     let mut watch = |_: &Verifying, _: Option<&str>| ControlFlow::Break(());
     let loki = scene.loki(&logs);
-    let mut loki = Patient { loki, watch: &mut watch, seen: Verifying::default(), stopped: false };
+    let mut loki = Patient::new(loki, &mut watch);
     let verified = Verifier::new(&logs, &scene.config).unwrap().run(&logs, &[], &mut loki).unwrap();
     assert!(!verified.finished && !verified.is_equal());
 }
