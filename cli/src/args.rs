@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -10,11 +11,13 @@ Examples:
   lb status                     the newest run: its files, and records still in rings
   lb status run-20261122-101112 --format json
   lb drain /data/results        move what dead processes left behind into the files
+  lb push nightly-7             what Loki does not have yet
+  lb verify nightly-7           whether Loki holds what the files hold
   lb config check               every mistake in file and environment at once
   lb config init                a commented lb.toml to start with
   lb config show -v             every key with its value, source and meaning
 
-Exit status: 0 all done; 1 done in part, or nothing found; 2 error.
+Exit status: 0 all done; 1 done in part, nothing found, or not equal; 2 error.
 Data goes to stdout, everything else to stderr. NO_COLOR is respected.";
 
 /// Finds, completes and checks what a benchmark campaign logged.
@@ -38,6 +41,9 @@ pub(crate) struct Common {
     /// Folder of all runs (otherwise as configured; benchmark_results)
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
+    /// Loki's URL (otherwise as configured); without a path, /loki/api/v1/push
+    #[arg(long, global = true, value_name = "URL")]
+    pub(crate) loki_endpoint: Option<String>,
     /// How data is printed
     #[arg(long, global = true, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -76,9 +82,58 @@ pub(crate) enum Command {
         /// The folder below which the logs are (otherwise the folder of all runs)
         dir: Option<PathBuf>,
     },
+    /// Push to Loki what it has not acknowledged yet
+    ///
+    /// Goes on where the program that logged, or the last push, came to; safe to repeat and to
+    /// interrupt. A log whose own process ships it is left to that.
+    Push(PushArgs),
+    /// Prove that Loki holds what the files hold, line by line
+    ///
+    /// From the lowest level that is shipped (`loki.min_level`) up. Names each gap.
+    Verify(VerifyArgs),
     /// Show or check the configuration, or write a file to start with
     #[command(subcommand)]
     Config(ConfigCommand),
+}
+
+/// What to compare or push.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Shipped {
+    /// Runs' ids, `latest`, or paths of folders and log files
+    #[arg(required = true, value_name = "RUN|FILE")]
+    pub(crate) runs: Vec<String>,
+    /// Give up after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
+}
+
+impl Shipped {
+    /// When to give up.
+    pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
+        self.timeout.and_then(|timeout| now.checked_add(timeout))
+    }
+}
+
+/// `lb push`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PushArgs {
+    #[command(flatten)]
+    pub(crate) what: Shipped,
+    /// Look everything up, and push what Loki lacks, whatever was acknowledged
+    #[arg(long)]
+    pub(crate) from_start: bool,
+}
+
+/// `lb verify`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) what: Shipped,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds".to_owned())
 }
 
 /// What to do with the configuration.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use lb_core::config::{self, Config, Effect, Setting, Surroundings};
+use lb_core::config::{self, Config, Effect, LokiConfig, Setting, Surroundings};
 use lb_core::error::Error;
 use serde_json::{Value, json};
 
@@ -25,21 +25,37 @@ pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
     Ok(config::load(&request(common)?)?)
 }
 
+/// The Loki that the common flags, the environment and the file come to, whether programs push there
+/// or not.
+pub(crate) fn loki(common: &Common, say: Say) -> anyhow::Result<LokiConfig> {
+    let config = load(common)?;
+    for warning in config.warnings.iter().filter(|warning| warning.starts_with("loki.")) {
+        say.warning(warning);
+    }
+    config.loki.context(
+        "no Loki is configured: name it with --loki-endpoint URL, LB_LOKI_ENDPOINT, or loki.endpoint in lb.toml",
+    )
+}
+
 /// The flags as the core's validator wants them.
 fn request(common: &Common) -> anyhow::Result<Vec<u8>> {
     let text = |path: &Path, flag: &str| {
         let text = path.to_str().map(str::to_owned);
         text.with_context(|| format!("{flag}: {}: the path is not UTF-8", path.display()))
     };
-    let mut request = json!({});
+    let (mut request, mut layers) = (json!({}), Vec::new());
     if let Some(file) = &common.config {
         request["config"] = text(file, "--config")?.into();
     }
     if let Some(folder) = &common.output_dir {
         let values = json!({"output_dir": text(folder, "--output-dir")?});
-        request["layers"] =
-            json!([{"source": "--output-dir", "rank": "argument", "values": values}]);
+        layers.push(json!({"source": "--output-dir", "rank": "argument", "values": values}));
     }
+    if let Some(endpoint) = &common.loki_endpoint {
+        let values = json!({"loki.endpoint": endpoint});
+        layers.push(json!({"source": "--loki-endpoint", "rank": "argument", "values": values}));
+    }
+    request["layers"] = layers.into();
     Ok(request.to_string().into_bytes())
 }
 

@@ -4,13 +4,18 @@ mod args;
 mod configuration;
 mod drain;
 mod init;
+mod interrupt;
 mod lines;
 mod logs;
+mod progress;
+mod push;
 mod rings;
 mod runs;
 mod say;
+mod several;
 mod status;
 mod table;
+mod verify;
 
 use std::process::ExitCode;
 
@@ -45,6 +50,8 @@ fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Status { run } => status::run(run.as_deref(), &cli.common, say),
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
+        Command::Push(args) => push::run(args, &cli.common, say),
+        Command::Verify(args) => verify::run(args, &cli.common, say),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }
 }

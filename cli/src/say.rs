@@ -26,6 +26,10 @@ impl Say {
         Self { quiet: common.quiet, verbose: common.verbose, format: common.format }
     }
 
+    pub(crate) fn is_quiet(self) -> bool {
+        self.quiet
+    }
+
     pub(crate) fn is_verbose(self) -> bool {
         self.verbose
     }

@@ -30,17 +30,11 @@ impl From<&Gap> for OwnRecord {
         append_tag(&mut tags, b"lost", gap.lost.map_or(TagValue::Null, TagValue::Unsigned));
         append_tag(&mut tags, b"reason", TagValue::String(gap.reason.as_bytes()));
         if let Some(since) = gap.since_ns {
-            let text = timestamp(since);
+            let text = crate::encode::timestamp(since);
             append_tag(&mut tags, b"since", TagValue::String(text.as_bytes()));
         }
         Self { event_type: "log_gap", level: Level::Warning, message, tags }
     }
-}
-
-fn timestamp(ns: i64) -> String {
-    let mut text = Vec::new();
-    crate::encode::append_timestamp(&mut text, ns);
-    String::from_utf8(text).unwrap_or_default()
 }
 
 /// Tells what was lost with dead processes.

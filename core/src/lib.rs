@@ -22,8 +22,6 @@ mod gather;
 mod intake;
 pub mod living;
 pub mod logger;
-// What `lb verify` reads Loki with is there already.
-#[allow(dead_code)]
 pub mod loki;
 mod mover;
 pub mod names;

@@ -155,17 +155,17 @@ impl Endpoint {
         &self.push
     }
 
-    /// Where to read back: `…/query_range` in the place of `…/push`; None when the path has another
-    /// end, behind which nothing is known.
+    /// Where to read back: `…/{query}` in the place of `…/push`; None when the path has another end,
+    /// behind which nothing is known.
     #[must_use]
-    pub fn query_range(&self) -> Option<Url> {
+    pub(crate) fn beside(&self, query: &str) -> Option<Url> {
         let folder = self.push.path().strip_suffix("/push")?.to_owned();
         // The oldest name of the push path has no such query beside it.
         let folder = folder.strip_suffix("/api/prom").map_or(folder.clone(), |prefix| {
             format!("{prefix}{}", PUSH_PATH.trim_end_matches("/push"))
         });
         let mut url = self.push.clone();
-        url.set_path(&format!("{folder}/query_range"));
+        url.set_path(&format!("{folder}/{query}"));
         Some(url)
     }
 

@@ -11,6 +11,13 @@ pub(crate) fn append_timestamp(out: &mut Vec<u8>, ns: i64) {
     out.push(b'Z');
 }
 
+/// The same as a text of its own.
+pub(crate) fn timestamp(ns: i64) -> String {
+    let mut text = Vec::new();
+    append_timestamp(&mut text, ns);
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// Writes timestamps; remembers the text of the last second.
 pub(crate) struct TimeText {
     second: i64,

@@ -50,10 +50,6 @@ impl Batch {
         self.entries.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// The size of its push before compression, bytes; exact for protobuf.
     pub(crate) fn bytes(&self) -> usize {
         protobuf::request_bytes(self.stream.labels(), self.entry_bytes)
@@ -93,18 +89,5 @@ impl Batch {
             }
         }
         subset
-    }
-
-    /// The first half of its lines (one more when the number is odd), and the rest.
-    pub(crate) fn halves(&self) -> (Self, Self) {
-        let middle = self.len().div_ceil(2);
-        (self.subset(|index| index < middle), self.subset(|index| index >= middle))
-    }
-
-    /// Empties it; its memory stays.
-    pub(crate) fn clear(&mut self) {
-        self.text.clear();
-        self.entries.clear();
-        self.entry_bytes = 0;
     }
 }

@@ -10,9 +10,10 @@ use tokio::runtime::Runtime;
 
 use super::advice::{about_status, causes, is_certificates_fault, told};
 use super::answer::{self, Answer, MAX_BODY_BYTES, said};
+use super::ask::{self, Ask, AskError, LookUpError, Question};
 use super::batch::Batch;
 use super::connection::connection;
-use super::query::{self, Ask, AskError, Found, LookUpError, Question};
+use super::query::{self, Found};
 use super::sink::Sink;
 use super::{json, protobuf};
 use crate::config::loki::{Encoding, LokiConfig};
@@ -195,7 +196,7 @@ impl Sink for Client {
 
 impl Ask for Client {
     fn ask(&mut self, question: &Question<'_>) -> Result<Vec<u8>, AskError> {
-        let Some(mut url) = self.config.endpoint.query_range() else {
+        let Some(mut url) = self.config.endpoint.beside(question.api()) else {
             let shown = self.config.endpoint.shown();
             let why = format!("{shown} does not end with /push: where to read is not known");
             return Err(AskError::Refused { why });
@@ -223,7 +224,7 @@ impl Ask for Client {
             Ok(Reply { status: 200, body, .. }) => Ok(body),
             Ok(Reply { status, body, .. }) => {
                 let body = self.clean(&String::from_utf8_lossy(&body));
-                Err(query::trouble(status, &body, said(status, &body)))
+                Err(ask::trouble(status, &body, said(status, &body)))
             }
             Err(error) => Err(AskError::Failed { why: self.clean(&told(&error, timeout)) }),
         }

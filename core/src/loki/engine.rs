@@ -15,6 +15,7 @@ use std::time::Duration;
 use super::identity::{LineHash, line_before};
 use super::lap::Region;
 use super::line::LineReader;
+use super::mend::Lost;
 use super::offset::{Offset, Place, Proof, Segment, Target};
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, Moment, Pace};
@@ -84,6 +85,8 @@ pub(crate) struct Engine<S> {
     pub(super) known: Vec<Known>,
     /// Everything that is there may have been sent: the offset file cannot tell.
     pub(super) all_unsure: bool,
+    /// What is to be sent again, until it is known where it is.
+    pub(super) lost: Vec<Lost>,
     /// The quarantine was looked through for entries that the offset does not know.
     pub(super) adopted: bool,
     pub(super) dirty: bool,
@@ -147,6 +150,7 @@ impl<S: Sink> Engine<S> {
             lap: None,
             lap_segments: Vec::new(),
             known: Vec::new(),
+            lost: Vec::new(),
             adopted: false,
             dirty: false,
             save_first: false,
@@ -174,6 +178,11 @@ impl<S: Sink> Engine<S> {
     /// Why Loki's last answer was none, until a good one.
     pub(crate) fn last_failure(&self) -> Option<&str> {
         self.pace.last_failure()
+    }
+
+    /// Whether it waits until somebody mends something.
+    pub(crate) fn is_held(&self) -> bool {
+        self.pace.is_held()
     }
 
     /// From now on nothing waits for more lines.

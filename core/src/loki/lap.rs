@@ -93,6 +93,9 @@ impl<S: Sink> Engine<S> {
         if !std::mem::replace(&mut self.adopted, true) {
             self.adopt_quarantine()?;
         }
+        if !self.lost.is_empty() {
+            self.reopen_lost()?;
+        }
         self.forget_missing();
         Ok(())
     }

@@ -4,17 +4,9 @@
 //! is doubtful here travels apart from those that are not, and its neighbours are safe whatever
 //! the answer is. (Sources: Loki 3.7, `pkg/validation/limits.go` and `pkg/distributor/validator.go`.)
 
-use std::collections::BTreeMap;
-
 use super::line::Line;
 use super::refusal::Reason;
 
-/// Most labels of a stream.
-const MAX_LABELS: usize = 15;
-/// Most bytes of a label's name.
-const MAX_LABEL_NAME_BYTES: usize = 1024;
-/// Most bytes of a label's value.
-const MAX_LABEL_VALUE_BYTES: usize = 2048;
 /// Most bytes of a line: 256 KB in Loki's words, which count by 1024.
 pub(crate) const MAX_LINE_BYTES: usize = 256 << 10;
 /// Most pairs of structured metadata of a line.
@@ -45,27 +37,6 @@ pub(crate) fn doubt(line: &Line, bytes: usize, now_ns: i64) -> Option<Reason> {
     }
 }
 
-/// Why a stream with these labels would be refused.
-pub(super) fn fault_of_labels(labels: &BTreeMap<&str, &str>) -> Option<String> {
-    let labels = || labels.iter().filter(|(_, value)| !value.is_empty());
-    // A service name is counted by nobody: Loki adds one itself.
-    let count = labels().filter(|(name, _)| **name != "service_name").count();
-    if count > MAX_LABELS {
-        return Some(format!("it has {count} labels, and Loki takes {MAX_LABELS}"));
-    }
-    labels().find_map(|(name, value)| {
-        if name.len() > MAX_LABEL_NAME_BYTES {
-            let name = name.get(..40).unwrap_or_default();
-            Some(format!("the label {name}… has a name longer than {MAX_LABEL_NAME_BYTES} bytes"))
-        } else if value.len() > MAX_LABEL_VALUE_BYTES {
-            let (bytes, most) = (value.len(), MAX_LABEL_VALUE_BYTES);
-            Some(format!("the label {name} has a value of {bytes} bytes, and Loki takes {most}"))
-        } else {
-            None
-        }
-    })
-}
-
 /// Why a line with this structured metadata would be refused.
 pub(super) fn fault_of_metadata(pairs: &[(&'static str, Box<str>)]) -> Option<String> {
     let bytes: usize = pairs.iter().map(|(name, value)| name.len() + value.len()).sum();
@@ -80,6 +51,7 @@ pub(super) fn fault_of_metadata(pairs: &[(&'static str, Box<str>)]) -> Option<St
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use super::super::stream::{Metadata, Stream};
@@ -108,25 +80,5 @@ mod tests {
             let line = Line { ns, level: Level::Info, stream: Arc::clone(&stream), metadata };
             assert_eq!(doubt(&line, bytes, now), expected, "{ns} {bytes} {}", logger.len());
         }
-    }
-
-    #[test]
-    fn labels_at_the_limits() {
-        let names: Vec<String> = (0..MAX_LABELS).map(|number| format!("label{number}")).collect();
-        let mut labels: BTreeMap<&str, &str> = names.iter().map(|name| (&**name, "x")).collect();
-        labels.insert("service_name", "x");
-        labels.insert("empty", "");
-        assert_eq!(fault_of_labels(&labels), None);
-        labels.insert("one_more", "x");
-        let fault = "it has 16 labels, and Loki takes 15";
-        assert_eq!(fault_of_labels(&labels).as_deref(), Some(fault));
-
-        let long = "x".repeat(MAX_LABEL_VALUE_BYTES);
-        let labels = |name, value| fault_of_labels(&BTreeMap::from([(name, value)]));
-        assert_eq!(labels(&long[..MAX_LABEL_NAME_BYTES], &long), None);
-        assert!(labels(&long[..=MAX_LABEL_NAME_BYTES], "").is_none());
-        assert!(labels(&long[..=MAX_LABEL_NAME_BYTES], "x").is_some());
-        let fault = "the label a has a value of 2049 bytes, and Loki takes 2048";
-        assert_eq!(labels("a", &format!("{long}x")).as_deref(), Some(fault));
     }
 }

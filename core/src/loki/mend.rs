@@ -11,6 +11,14 @@ use super::source::Piece;
 use crate::error::{Error, Result};
 use crate::failpoint::{self, Point};
 use crate::notice::say;
+use crate::ring::FileId;
+
+/// Lines of a file that Loki lacks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Lost {
+    pub(crate) file: FileId,
+    pub(crate) bytes: Ranges,
+}
 
 /// What the lines before some point come to.
 #[derive(Default)]
@@ -59,6 +67,36 @@ impl<S: Sink> Engine<S> {
         self.dirty = true;
         self.adopted = false;
         failpoint::at(Point::ShipRewound);
+        Ok(())
+    }
+
+    /// Lines that are to be sent again, though they were acknowledged.
+    pub(crate) fn reopen(&mut self, lost: Vec<Lost>) {
+        // Without an offset nobody knows which lines were sent.
+        self.all_unsure |= self.offset.segments.is_empty();
+        self.lost = lost;
+    }
+
+    /// The same, when it is known where they are.
+    pub(super) fn reopen_lost(&mut self) -> Result<()> {
+        let now_ns = self.clock.now().ns;
+        for Lost { file, bytes } in std::mem::take(&mut self.lost) {
+            let Some(known) = self.known.iter().find(|known| known.part.id == file).cloned() else {
+                continue;
+            };
+            let failed = |error| Error::io(&known.part.path, "reading the log", error);
+            self.source.open(&known.part.path, known.part.id).map_err(failed)?;
+            for (mut at, end) in bytes.iter() {
+                while at < end {
+                    let piece = self.source.line(at, known.part.committed).map_err(failed)?;
+                    let (Piece::Line { end: next, .. } | Piece::TooLong { end: next, .. }) = piece;
+                    let place = Place { segment: known.segment, start: at, end: next };
+                    self.offset.reopen(place, now_ns);
+                    at = next;
+                }
+            }
+            self.dirty = true;
+        }
         Ok(())
     }
 
@@ -136,3 +174,7 @@ impl<S: Sink> Engine<S> {
         })
     }
 }
+
+#[cfg(test)]
+#[path = "mend_tests.rs"]
+mod tests;

@@ -16,12 +16,18 @@
 
 mod advice;
 pub(crate) mod answer;
+pub(crate) mod ask;
 pub(crate) mod batch;
 pub(crate) mod client;
+mod compare;
 mod connection;
 mod delivered;
 mod election;
 mod engine;
+mod failure;
+mod gaps;
+#[cfg(test)]
+mod held;
 mod identity;
 mod json;
 mod lap;
@@ -35,6 +41,7 @@ mod offset_file;
 mod pace;
 mod page;
 mod parcel;
+mod patient;
 mod plan;
 mod protobuf;
 mod push;
@@ -52,11 +59,19 @@ mod send;
 mod shipper;
 pub(crate) mod sink;
 mod source;
+mod standing;
 pub(crate) mod stream;
 mod text;
+mod verified;
+mod verify;
+mod walk;
 
 pub(crate) use delivered::Delivered;
+pub use failure::Failure;
 pub(crate) use offset::Target;
-pub use push::{Ended, Progress, PushOptions, Pushed, push};
+pub use patient::{Verifying, Watch};
+pub use push::{Ended, Progress, PushOptions, Pushed, push, repair};
 pub(crate) use runner::target;
 pub(crate) use shipper::Shipper;
+pub use verified::{Extra, FileChecked, Gap, StreamChecked, Tally, Verified};
+pub use verify::verify;

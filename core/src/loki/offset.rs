@@ -109,6 +109,8 @@ pub(crate) struct Parked {
 pub(crate) enum Why {
     TooFarAhead,
     TooFarBehind,
+    /// It was acknowledged, and Loki lacks it all the same.
+    Lost,
 }
 
 /// A line's place: its segment (an index into [`Offset::segments`]), its first byte, and the one
@@ -118,6 +120,17 @@ pub(crate) struct Place {
     pub(crate) segment: usize,
     pub(crate) start: u64,
     pub(crate) end: u64,
+}
+
+/// What is known of a line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LineState {
+    /// Acknowledged or below the level; where the quarantine was not asked, quarantined, too.
+    Passed,
+    /// Still to be sent.
+    Pending,
+    Parked,
+    Quarantined,
 }
 
 impl Offset {
@@ -182,13 +195,26 @@ impl Offset {
         }
     }
 
-    /// The line was refused for now; tried again at `next_ns`. A line that is parked stays so.
+    /// The line was acknowledged and Loki lacks it: it is to be sent again.
+    pub(crate) fn reopen(&mut self, place: Place, now_ns: i64) {
+        let state = self.segments.get(place.segment).map(|segment| segment.state_of(place.start));
+        if state == Some(LineState::Passed) {
+            self.park(place, Why::Lost, "it was acknowledged, and Loki lacks it", now_ns, 0);
+            let segment = &mut self.segments[place.segment];
+            segment.acknowledged = segment.acknowledged.saturating_sub(1);
+            segment.parked.iter_mut().for_each(|group| group.in_flight |= group.why == Why::Lost);
+        }
+    }
+
+    /// The line was refused for now; tried again at `next_ns`. A line that is parked stays so, unless
+    /// this is the first answer to it.
     pub(crate) fn park(&mut self, place: Place, why: Why, reason: &str, now_ns: i64, next_ns: i64) {
         let Some(segment) = self.segments.get_mut(place.segment) else { return };
-        if segment.group_of(place.start).is_some() {
-            return;
+        match segment.group_of(place.start).map(|group| segment.parked[group].why) {
+            Some(Why::Lost) => segment.settle(place.start, place.end),
+            Some(Why::TooFarAhead | Why::TooFarBehind) => return,
+            None => segment.pass(place.start, place.end),
         }
-        segment.pass(place.start, place.end);
         let full = segment.parked.len() >= MOST_GROUPS;
         let fits = |group: &&mut Parked| group.why == why && (full || group.tries == 0);
         let group = match segment.parked.iter_mut().rev().find(fits) {
@@ -252,10 +278,20 @@ impl Segment {
         self.done.end_at(at).unwrap_or(at)
     }
 
+    /// What is known of the line that starts here.
+    pub(crate) fn state_of(&self, start: u64) -> LineState {
+        if self.group_of(start).is_some() {
+            LineState::Parked
+        } else if start < self.mark || self.done.end_at(start).is_some() {
+            LineState::Passed
+        } else {
+            LineState::Pending
+        }
+    }
+
     /// Whether the line that starts here is still to be dealt with, or parked.
     pub(crate) fn is_open(&self, start: u64) -> bool {
-        let passed = start < self.mark || self.done.end_at(start).is_some();
-        !passed || self.group_of(start).is_some()
+        self.state_of(start) != LineState::Passed
     }
 
     /// A line that ends here was read.

@@ -12,6 +12,7 @@ use super::offset::{Offset, Target};
 use crate::failpoint::{self, Point};
 use crate::file::force_names;
 use crate::names;
+use crate::stats::Delivery;
 
 /// The number of the file's form.
 const VERSION: u32 = 1;
@@ -59,6 +60,12 @@ impl OffsetFile {
             return Err(damaged("it belongs to another target".to_owned()));
         }
         Ok(Some(document.offset))
+    }
+
+    /// The accounting that it keeps; of nothing where it says nothing.
+    pub(crate) fn delivery(log: &Path, target: &Target) -> Delivery {
+        let offset = Self::new(log, target).read(target);
+        offset.ok().flatten().map(|offset| offset.delivery()).unwrap_or_default()
     }
 
     /// Writes it: a temporary file, on the disk, renamed, and its name on the disk. A deleted folder is

@@ -78,6 +78,11 @@ impl Pace {
         self.last_failure.as_deref()
     }
 
+    /// Whether it waits until somebody mends something.
+    pub(crate) fn is_held(&self) -> bool {
+        self.in_hold
+    }
+
     /// Whether the next try follows a hold: secrets are to be read again. Asked once.
     pub(crate) fn take_hold(&mut self) -> bool {
         std::mem::take(&mut self.in_hold)

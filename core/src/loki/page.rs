@@ -24,6 +24,24 @@ struct Data {
     result: Vec<Found>,
 }
 
+/// What a metric query comes to that sums everything up: 0 where there is nothing.
+pub(super) fn counted(body: &[u8]) -> Option<u64> {
+    #[derive(Deserialize)]
+    struct Answer {
+        data: Vector,
+    }
+    #[derive(Deserialize)]
+    struct Vector {
+        result: Vec<Sum>,
+    }
+    #[derive(Deserialize)]
+    struct Sum {
+        value: (f64, String),
+    }
+    let answer: Answer = serde_json::from_slice(body).ok()?;
+    answer.data.result.first().map_or(Some(0), |sum| sum.value.1.parse().ok())
+}
+
 /// The lines of a stream.
 #[derive(Debug, Deserialize)]
 struct Found {
@@ -124,6 +142,15 @@ mod tests {
         let page = Page::read(body.as_bytes()).unwrap();
         assert_eq!((page.lines(), page.newest()), (6, Some(9)));
         assert_eq!(page.of(&stream()).collect::<Vec<_>>(), [(1, "a\n"), (3, "c"), (2, "b")]);
+    }
+
+    #[test]
+    fn sums() {
+        let sum = r#"{"data":{"resultType":"vector","result":[{"metric":{},"value":[1.5,"42"]}]}}"#;
+        let nothing = r#"{"data":{"resultType":"vector","result":[]}}"#;
+        assert_eq!(counted(sum.as_bytes()), Some(42));
+        assert_eq!(counted(nothing.as_bytes()), Some(0));
+        assert_eq!(counted(b"{}"), None);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::answer::Answer;
+use super::ask::LookUpError;
 use super::batch::Batch;
 use super::offset::Why;
-use super::query::LookUpError;
 use super::refusal::{Reason, Refusal, RefusedLine, Rest};
 
 /// How long Loki may take to show what it has taken.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::identity::LineHash;
 use super::offset::{Place, Segment};
-use crate::encode::append_timestamp;
+use crate::encode::timestamp;
 use crate::failpoint::{self, Point};
 use crate::file::{force_names, whole_lines};
 use crate::names;
@@ -83,10 +83,8 @@ impl Quarantine {
     /// Makes an entry, for the next flush.
     pub(crate) fn add(&mut self, condemned: &Condemned<'_>, now_ns: i64) {
         let Condemned { segment, place, reason, text } = *condemned;
-        let mut timestamp = Vec::new();
-        append_timestamp(&mut timestamp, now_ns);
         let entry = Written {
-            timestamp: String::from_utf8(timestamp).unwrap_or_default(),
+            timestamp: timestamp(now_ns),
             target: self.target,
             segment: &segment.file,
             first: segment.first,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::election::{Candidate, elected};
 use super::engine::{Engine, Rules, Step};
+use super::mend::Lost;
 use super::offset::Target;
 use super::pace::{Clock, SystemClock};
 use super::plan::{Backoff, LONGEST_PAUSE};
@@ -55,6 +56,7 @@ pub(crate) struct Runner<S> {
     /// That another ships it otherwise was said.
     compared: bool,
     from_start: bool,
+    lost: Vec<Lost>,
     finishing: bool,
 }
 
@@ -71,6 +73,7 @@ impl<S: Sink> Runner<S> {
             failure: None,
             compared: false,
             from_start: false,
+            lost: Vec::new(),
             finishing: false,
         }
     }
@@ -78,6 +81,11 @@ impl<S: Sink> Runner<S> {
     /// Everything is looked up, and sent where it is missing.
     pub(crate) fn begin_anew(&mut self) {
         self.from_start = true;
+    }
+
+    /// These lines are sent again, though they were acknowledged.
+    pub(crate) fn reopen(&mut self, lost: Vec<Lost>) {
+        self.lost = lost;
     }
 
     pub(crate) fn log(&self) -> &Path {
@@ -134,6 +142,9 @@ impl<S: Sink> Runner<S> {
                 sink,
                 Box::new(self.clock),
             );
+            if !self.lost.is_empty() {
+                engine.reopen(std::mem::take(&mut self.lost));
+            }
             if self.finishing {
                 engine.finish();
             }
@@ -189,6 +200,11 @@ impl<S: Sink> Runner<S> {
     /// Whether nothing is left to do for this process; what another ships is its business.
     pub(crate) fn is_done(&self) -> bool {
         self.is_idle() || self.engine.as_ref().is_some_and(Engine::is_done)
+    }
+
+    /// Whether it waits until somebody mends something.
+    pub(crate) fn is_held(&self) -> bool {
+        self.failure.is_some() || self.engine.as_ref().is_some_and(Engine::is_held)
     }
 
     /// Why Loki does not take the lines now, or why nobody can be asked.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::answer::{Answer, read};
+use super::ask::LookUpError;
 use super::batch::Batch;
 use super::engine::{Engine, Rules, Step};
 use super::identity::LineHash;
@@ -17,7 +18,7 @@ use super::offset::{Offset, Target};
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, Moment};
 use super::plan::Backoff;
-use super::query::{Found, LookUpError};
+use super::query::Found;
 use super::refusal::Rest;
 use super::sink::Sink;
 use crate::names;
@@ -210,7 +211,7 @@ impl Sink for Stub {
             Reading::Works => {
                 let holds =
                     |line: &[u8]| world.stored.contains_key(std::str::from_utf8(line).unwrap());
-                Ok(Found::new(batch.lines().map(|(_, line)| holds(line)).collect(), 0))
+                Ok(Found::new(batch.lines().map(|(_, line)| holds(line)).collect()))
             }
         }
     }

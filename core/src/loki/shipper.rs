@@ -124,11 +124,7 @@ impl Shipper {
     /// The accounting of this process's log; from the offset file where another process ships.
     pub(crate) fn delivery(&self) -> Delivery {
         let told = self.shared.said().delivery;
-        told.unwrap_or_else(|| {
-            let target = target(&self.config);
-            let offset = OffsetFile::new(&self.log, &target).read(&target);
-            offset.ok().flatten().map(|offset| offset.delivery()).unwrap_or_default()
-        })
+        told.unwrap_or_else(|| OffsetFile::delivery(&self.log, &target(&self.config)))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Where batches go: Loki, or a test's stand-in for it.
 
 use super::answer::Answer;
+use super::ask::LookUpError;
 use super::batch::Batch;
-use super::query::{Found, LookUpError};
+use super::query::Found;
 
 /// What a shipper needs of Loki. One call at a time; each returns within the time-out of the
 /// configuration.

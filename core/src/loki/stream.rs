@@ -12,7 +12,6 @@ pub(crate) struct Stream {
     pairs: Vec<(Box<str>, Box<str>)>,
     labels: Box<str>,
     selector: Box<str>,
-    fault: Option<String>,
 }
 
 impl Stream {
@@ -33,12 +32,7 @@ impl Stream {
         let other = if labels.contains_key("scenario") { "" } else { ", scenario=\"\"" };
         let selector = format!("{text}{other}}}");
         text.push('}');
-        Self {
-            fault: limits::fault_of_labels(labels),
-            pairs,
-            labels: text.into(),
-            selector: selector.into(),
-        }
+        Self { pairs, labels: text.into(), selector: selector.into() }
     }
 
     /// `{component="k6", host="…", …}`, sorted by name: what a push names it by.
@@ -54,11 +48,6 @@ impl Stream {
     /// What a query finds it by.
     pub(crate) fn selector(&self) -> &str {
         &self.selector
-    }
-
-    /// Why a Loki with its default limits would refuse the whole stream.
-    pub(crate) fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
     }
 }
 
@@ -158,7 +147,6 @@ mod tests {
             "{component=\"\\u0000\\u007f\\ufeffä\u{2028}🦀\", workload=\"a\\\"b\\\\c\\nd\"}";
         assert_eq!(stream.labels(), labels);
         assert_eq!(stream.selector(), labels.replace('}', ", scenario=\"\"}"));
-        assert_eq!(stream.fault(), None);
         let with = Stream::new(&BTreeMap::from([("scenario", "s")]));
         assert_eq!((with.labels(), with.selector()), ("{scenario=\"s\"}", "{scenario=\"s\"}"));
     }

@@ -97,7 +97,11 @@ fn endpoints() {
     ] {
         let (endpoint, user) = Endpoint::parse(text).unwrap();
         assert_eq!(endpoint.push().as_str(), push, "{text}");
-        assert_eq!(endpoint.query_range().as_ref().map(reqwest::Url::as_str), query, "{text}");
+        assert_eq!(
+            endpoint.beside("query_range").as_ref().map(reqwest::Url::as_str),
+            query,
+            "{text}"
+        );
         assert_eq!(user, None);
     }
     let world = World::new(&[("LB_LOKI_ENDPOINT", "http://loki:99999/hunter2")]);
