@@ -388,7 +388,8 @@ fn real_rates_and_tenants() {
     let lines = |count: i64| (0..count).map(|n| (now() + n, "x".repeat(100))).collect::<Vec<_>>();
 
     let nobody = loki.client(&serde_json::json!({})).push(&batch("a", &lines(1)));
-    assert_eq!(nobody, Answer::Hold { why: "HTTP 401: no org id".to_owned() });
+    let said = matches!(&nobody, Answer::Hold { why } if why.starts_with("HTTP 401: no org id; "));
+    assert!(said, "{nobody:?}");
     let odd = loki.client(&serde_json::json!({"tenant": "a/b"})).push(&batch("a", &lines(1)));
     assert!(matches!(odd, Answer::Hold { .. }), "{odd:?}");
     let unread = loki.client(&serde_json::json!({})).look_up(&batch("a", &lines(1)));
