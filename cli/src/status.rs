@@ -8,9 +8,8 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::args::Common;
 use crate::lines::{self, Content};
-use crate::logs::Log;
+use crate::log::Log;
 use crate::rings::{Process, Rings, rotation};
-use crate::runs;
 use crate::say::{Say, near};
 use crate::table::{Lean, Table};
 
@@ -52,7 +51,7 @@ struct FileEntry {
 }
 
 pub(crate) fn run(run: Option<&str>, common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let run = runs::find(run, common)?;
+    let run = crate::run::find(run, common)?;
     let mut problems = run.problems;
     let rotation = rotation(common);
     let logs: Vec<Entry> = run.logs.iter().map(|log| look(log, rotation, &mut problems)).collect();

@@ -9,7 +9,7 @@ use lb_core::names;
 
 use crate::args::Common;
 use crate::configuration;
-use crate::logs::{self, Log};
+use crate::log::{self, Log};
 
 /// The logs that a RUN stands for.
 #[derive(Debug)]
@@ -24,7 +24,7 @@ pub(crate) struct Run {
 impl Run {
     /// All logs below a folder.
     pub(crate) fn of_folder(folder: &Path) -> Self {
-        let (logs, problems) = logs::below(folder);
+        let (logs, problems) = log::below(folder);
         Self { path: folder.to_path_buf(), logs, problems }
     }
 }
