@@ -3,6 +3,7 @@
 mod args;
 mod configuration;
 mod drain;
+mod exec;
 mod init;
 mod lines;
 mod log;
@@ -14,7 +15,7 @@ mod table;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 
 use args::{Cli, Command};
 use say::Say;
@@ -26,14 +27,20 @@ enum Outcome {
     Done,
     /// Done in part, or nothing found.
     Partly,
+    /// As the command ended that was run.
+    Exit(u8),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let say = Say::new(&cli.common);
     match run(&cli, say) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Partly) => ExitCode::from(1),
+        Ok(Outcome::Exit(code)) => ExitCode::from(code),
         Err(error) => {
             say.error(&error);
             ExitCode::from(2)
@@ -41,8 +48,24 @@ fn main() -> ExitCode {
     }
 }
 
+/// Also help and version, which are no mistakes.
+fn misused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let matches = Cli::command().ignore_errors(true).try_get_matches();
+    let of_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
+    // 2 would look like the command's own status.
+    let code = if error.use_stderr() && of_exec { exec::OWN_FAILURE } else { own_code(error) };
+    ExitCode::from(code)
+}
+
+fn own_code(error: &clap::Error) -> u8 {
+    u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
 fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
     match &cli.command {
+        Command::Exec(exec) => Ok(exec::run(exec, &cli.common, say)),
+        Command::Logs(_) | Command::Runs => unimplemented!(),
         Command::Status { run } => status::run(run.as_deref(), &cli.common, say),
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
         Command::Config(command) => configuration::run(command, &cli.common, say),
