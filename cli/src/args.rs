@@ -65,6 +65,7 @@ pub(crate) enum Format {
 }
 
 /// What to do.
+#[allow(clippy::doc_markdown)] // As above.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run any command; each line of its output becomes a record, and is shown as ever

@@ -1,23 +1,29 @@
 //! The `lb` command: what was logged, where it is, and what the configuration comes to.
 
 mod args;
+mod blocks;
 mod configuration;
 mod drain;
 mod exec;
 mod init;
 mod lines;
 mod log;
+mod logs;
+mod record;
 mod rings;
 mod run;
+mod runs;
 mod say;
 mod status;
 mod table;
+mod threads;
 
 use std::process::ExitCode;
 
+use anyhow::bail;
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Command};
+use args::{Cli, Command, Format};
 use say::Say;
 
 /// What a command that did not fail has to tell its caller.
@@ -63,9 +69,13 @@ fn own_code(error: &clap::Error) -> u8 {
 }
 
 fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
+    if cli.common.format == Format::Csv && !matches!(cli.command, Command::Logs(_)) {
+        bail!("--format csv: only `lb logs` has that; text and json are for every command");
+    }
     match &cli.command {
         Command::Exec(exec) => Ok(exec::run(exec, &cli.common, say)),
-        Command::Logs(_) | Command::Runs => unimplemented!(),
+        Command::Logs(logs) => logs::run(logs, &cli.common, say),
+        Command::Runs => runs::run(&cli.common, say),
         Command::Status { run } => status::run(run.as_deref(), &cli.common, say),
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
         Command::Config(command) => configuration::run(command, &cli.common, say),

@@ -50,9 +50,26 @@ pub(crate) fn find(run: Option<&str>, common: &Common) -> anyhow::Result<Run> {
         return at(Path::new(name));
     }
     bail!(
-        "{}: there is no run {name}; name another, `latest`, a path, or the folder of all runs with --output-dir",
-        output_dir.display()
+        "{}: there is no run {name}{}; name another, `latest`, a path, or the folder of all runs with --output-dir",
+        output_dir.display(),
+        nearest(name, &output_dir)
     )
+}
+
+/// The runs that were meant, perhaps.
+fn nearest(name: &str, output_dir: &Path) -> String {
+    const MOST: usize = 3;
+    let far = (name.chars().count() / 3).max(2);
+    let entries = fs::read_dir(output_dir).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut near: Vec<(usize, String)> = names
+        .map(|known| (strsim::osa_distance(name, &known), known))
+        .filter(|(distance, known)| *distance <= far || known.contains(name))
+        .collect();
+    near.sort();
+    near.truncate(MOST);
+    let near: Vec<String> = near.into_iter().map(|(_, known)| known).collect();
+    if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(", ")) }
 }
 
 /// The folder of all runs, absolute.

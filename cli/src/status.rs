@@ -11,7 +11,7 @@ use crate::lines::{self, Content};
 use crate::log::Log;
 use crate::rings::{Process, Rings, rotation};
 use crate::say::{Say, near};
-use crate::table::{Lean, Table};
+use crate::table::{Lean, Table, to_seconds};
 
 /// The document of `--format json`.
 #[derive(Debug, Serialize)]
@@ -140,12 +140,4 @@ fn table(document: &Document, folder: &Path) -> Table {
         }
     }
     table
-}
-
-/// `2026-11-22 10:11:12Z` of a schema's time.
-fn to_seconds(timestamp: &str) -> String {
-    match (timestamp.get(..10), timestamp.get(10..11), timestamp.get(11..19)) {
-        (Some(date), Some("T"), Some(time)) => format!("{date} {time}Z"),
-        _ => timestamp.to_owned(),
-    }
 }

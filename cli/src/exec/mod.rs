@@ -49,7 +49,9 @@ pub(crate) fn run(exec: &Exec, common: &Common, say: Say) -> Outcome {
 fn logged(exec: &Exec, common: &Common, say: Say) -> anyhow::Result<u8> {
     let config = configured(exec, common)?;
     if say.is_verbose() {
-        config.warnings.iter().for_each(|warning| say.warning(warning));
+        for warning in &config.warnings {
+            say.warning(warning);
+        }
     }
     // Whatever comes from now on belongs to the command.
     let signals = Signals::catch(exec.tty)?;
