@@ -1,5 +1,6 @@
 //! The command line as it is written; what it means is found out by each command.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -10,6 +11,9 @@ const EXAMPLES: &str = "\
 Examples:
   lb status                     the newest run: its files, and records still in rings
   lb status run-20261122-101112 --format json
+  lb runs                       all runs: when, hosts, components, lines, errors
+  lb logs --level warning -f    what goes wrong in the newest run, now and from now on
+  lb exec --component setup -- ./prepare.sh
   lb drain /data/results        move what dead processes left behind into the files
   lb push nightly-7             what Loki does not have yet
   lb verify nightly-7           whether Loki holds what the files hold
@@ -60,13 +64,30 @@ pub(crate) struct Common {
 pub(crate) enum Format {
     /// For people
     Text,
-    /// One document
+    /// One document; of `lb logs` the records' own lines
     Json,
+    /// A table for other programs, of `lb logs` alone
+    Csv,
 }
 
 /// What to do.
+#[allow(clippy::doc_markdown)] // As above.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Run any command; each line of its output becomes a record, and is shown as ever
+    ///
+    /// The command gets its identity as LB_RUN_ID, LB_COMPONENT, LB_HOST, LB_WORKLOAD,
+    /// LB_REPETITION, LB_SCENARIO, LB_PHASE and LB_OUTPUT_DIR. Its start and its end, with status
+    /// and duration, are records, too. lb exits with the command's status, with 128 + N where
+    /// signal N has ended it, and with 125, 126 or 127 where it could not be run.
+    #[command(after_help = EXEC_EXAMPLES)]
+    Exec(Exec),
+    /// The records of a run, or of several, by time
+    #[command(after_help = LOGS_EXAMPLES)]
+    Logs(Logs),
+    /// All runs: when, how long, hosts, components, lines, errors
+    #[command(after_help = RUNS_EXAMPLES)]
+    Runs,
     /// Each file of a run: lines, bytes, last record, records still in rings, drops
     ///
     /// Records that dead processes left in their rings are moved into the file first.
@@ -135,6 +156,109 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds".to_owned())
 }
+
+const EXEC_EXAMPLES: &str = "\
+Examples:
+  lb exec --component setup --phase setup -- ./prepare.sh --all
+  lb exec --component generator --workload cpu --repetition 3 -- stress-ng --cpu 4 -t 30
+  lb exec --component shell --tty -- bash";
+
+/// Which command to run, and whose output it is.
+#[derive(Debug, Args)]
+pub(crate) struct Exec {
+    /// Which program this is: runner, generator, … (otherwise as configured)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Option<String>,
+    /// The workload (otherwise as configured; none)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workload: Option<String>,
+    /// The repetition, from 1 (otherwise as configured; 1)
+    #[arg(long, value_name = "N")]
+    pub(crate) repetition: Option<String>,
+    /// The scenario
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scenario: Option<String>,
+    /// The phase of the run: install, setup, run, teardown, collect
+    #[arg(long, value_name = "NAME")]
+    pub(crate) phase: Option<String>,
+    /// Which lines tell their level (others: INFO from stdout, WARNING from stderr)
+    #[arg(long, value_enum, default_value_t = Parse::Auto)]
+    pub(crate) parse: Parse,
+    /// Give the command a terminal of its own: colours, progress bars, full-screen programs
+    #[arg(long)]
+    pub(crate) tty: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "CMD")]
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Which lines tell their level.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum Parse {
+    /// JSON objects with a level, and lines that begin with one
+    Auto,
+    /// JSON objects with a level
+    Json,
+    /// None
+    None,
+}
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  lb logs                                     the newest run
+  lb logs --level warning --since 10m -f      what goes wrong, from ten minutes ago on
+  lb logs run-a run-b --workload cpu --grep 'timed? out'
+  lb logs --around 14:03:20 --host node-2     a minute before and after
+  lb logs --format json | jq .tags.duration_ms
+
+TIME is 10m (ago), 14:03 or 14:03:20.5 (on the run's last day), 2026-11-22, 2026-11-22T14:03:20,
+all in UTC, or with an offset as in 2026-11-22T14:03:20+01:00.";
+
+/// Which records to show.
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Runs: ids, `latest`, or paths (otherwise latest)
+    #[arg(value_name = "RUN")]
+    pub(crate) runs: Vec<String>,
+    /// Only of this level and above: trace, debug, info, warning, error, critical
+    #[arg(short, long)]
+    pub(crate) level: Option<String>,
+    /// Only of this component; may be repeated, as the others may
+    #[arg(long, value_name = "NAME")]
+    pub(crate) component: Vec<String>,
+    /// Only of this host
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Only of this workload
+    #[arg(long, value_name = "NAME")]
+    pub(crate) workload: Vec<String>,
+    /// Only of this repetition
+    #[arg(long, value_name = "N")]
+    pub(crate) repetition: Vec<u64>,
+    /// Only of this phase
+    #[arg(long, value_name = "NAME")]
+    pub(crate) phase: Vec<String>,
+    /// Not before
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<String>,
+    /// Not after
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<String>,
+    /// From a minute before to a minute after
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["since", "until"])]
+    pub(crate) around: Option<String>,
+    /// Only where this regular expression is found in the message, the event type or a tag's value
+    #[arg(short, long, value_name = "REGEX")]
+    pub(crate) grep: Option<String>,
+    /// Go on with what is written from now on, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+}
+
+const RUNS_EXAMPLES: &str = "\
+Examples:
+  lb runs
+  lb runs --output-dir /data/results --format json";
 
 /// What to do with the configuration.
 #[derive(Clone, Debug, Subcommand)]

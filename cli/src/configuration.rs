@@ -22,7 +22,12 @@ pub(crate) fn run(command: &ConfigCommand, common: &Common, say: Say) -> anyhow:
 
 /// The configuration that the common flags, the environment and the file come to.
 pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
-    Ok(config::load(&request(common)?)?)
+    load_for(common, &[])
+}
+
+/// The same, with values of flags of one command: flag, key, value.
+pub(crate) fn load_for(common: &Common, flags: &[(&str, &str, &str)]) -> anyhow::Result<Config> {
+    Ok(config::load(&request(common, flags)?)?)
 }
 
 /// The Loki that the common flags, the environment and the file come to, whether programs push there
@@ -38,7 +43,7 @@ pub(crate) fn loki(common: &Common, say: Say) -> anyhow::Result<LokiConfig> {
 }
 
 /// The flags as the core's validator wants them.
-fn request(common: &Common) -> anyhow::Result<Vec<u8>> {
+fn request(common: &Common, flags: &[(&str, &str, &str)]) -> anyhow::Result<Vec<u8>> {
     let text = |path: &Path, flag: &str| {
         let text = path.to_str().map(str::to_owned);
         text.with_context(|| format!("{flag}: {}: the path is not UTF-8", path.display()))
@@ -55,12 +60,16 @@ fn request(common: &Common) -> anyhow::Result<Vec<u8>> {
         let values = json!({"loki.endpoint": endpoint});
         layers.push(json!({"source": "--loki-endpoint", "rank": "argument", "values": values}));
     }
+    for (flag, key, value) in flags {
+        let values = json!({*key: value});
+        layers.push(json!({"source": flag, "rank": "argument", "text": true, "values": values}));
+    }
     request["layers"] = layers.into();
     Ok(request.to_string().into_bytes())
 }
 
 fn show(common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let request = request(common)?;
+    let request = request(common, &[])?;
     let config = match config::load(&request) {
         Ok(config) => config,
         Err(error) if say.wants_json() => return Err(error.into()),
@@ -117,7 +126,7 @@ fn meaning(setting: &Setting) -> String {
 }
 
 fn check(common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let config = match config::load(&request(common)?) {
+    let config = match config::load(&request(common, &[])?) {
         Ok(config) => config,
         Err(Error::Config(mistakes)) => {
             if say.wants_json() {

@@ -10,13 +10,13 @@ use serde_json::json;
 use crate::Outcome;
 use crate::args::Common;
 use crate::rings::{Rings, rotation};
-use crate::runs::{self, Run};
+use crate::run::{Run, output_dir};
 use crate::say::{Say, counted, near};
 
 pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::Result<Outcome> {
     let folder = match folder {
         Some(folder) => folder.to_path_buf(),
-        None => runs::output_dir(common)?,
+        None => output_dir(common)?,
     };
     if !folder.is_dir() {
         bail!("{}: this is no folder; name the one below which the logs are", folder.display());

@@ -1,17 +1,20 @@
 //! What one file of records holds.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::Path;
 
+use memchr::{memchr_iter, memrchr};
 use serde::Deserialize;
+
+use crate::blocks::{Blocks, plain};
 
 /// A file, counted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Content {
     /// Finished lines.
     pub(crate) lines: u64,
-    /// Bytes of them.
+    /// Bytes of them, not gzipped.
     pub(crate) bytes: u64,
     /// The time of the last line's record; None when there is none, or it is no record.
     pub(crate) last: Option<String>,
@@ -22,42 +25,20 @@ struct Stamped {
     timestamp: String,
 }
 
-const CHUNK: usize = 1 << 20;
-
 /// Counts a file up to its last newline.
 pub(crate) fn read(path: &Path) -> io::Result<Content> {
-    let mut file = File::open(path)?;
+    let mut blocks = Blocks::new(plain(path, File::open(path)?, 0), 0);
     let mut content = Content::default();
-    let mut chunk = vec![0; CHUNK];
-    let mut at = 0;
-    // Where the last line begins: behind the newline before the last one.
-    let (mut last_start, mut end) = (0, 0);
-    loop {
-        let read = match file.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
-            Err(e) => return Err(e),
-        };
-        let mut newlines = memchr::memrchr_iter(b'\n', &chunk[..read]).map(|i| at + i as u64 + 1);
-        if let Some(last) = newlines.next() {
-            let before = newlines.next();
-            content.lines += 1 + u64::from(before.is_some()) + newlines.count() as u64;
-            last_start = before.unwrap_or(end);
-            end = last;
-        }
-        at += read as u64;
+    let mut last = Vec::new();
+    while let Some((_, block)) = blocks.next_block()? {
+        content.lines += memchr_iter(b'\n', block).count() as u64;
+        let lines = &block[..block.len() - 1];
+        last.clear();
+        last.extend_from_slice(&lines[memrchr(b'\n', lines).map_or(0, |at| at + 1)..]);
     }
-    content.bytes = end;
-    content.last = last_time(&mut file, last_start, end);
+    content.bytes = blocks.position();
+    content.last = serde_json::from_slice(&last).ok().map(|record: Stamped| record.timestamp);
     Ok(content)
-}
-
-fn last_time(file: &mut File, start: u64, end: u64) -> Option<String> {
-    let mut line = Vec::new();
-    file.seek(SeekFrom::Start(start)).ok()?;
-    file.take(end - start).read_to_end(&mut line).ok()?;
-    serde_json::from_slice(&line).ok().map(|record: Stamped| record.timestamp)
 }
 
 #[cfg(test)]
@@ -70,7 +51,7 @@ mod tests {
         let line = |second: u8, filler: usize| {
             format!("{{\"timestamp\":\"{second}\",\"message\":\"{}\"}}\n", "x".repeat(filler))
         };
-        let long = CHUNK + 10;
+        let long = (1 << 20) + 10;
         for (text, lines, unfinished, last) in [
             (String::new(), 0, 0, None),
             ("no newline".to_owned(), 0, 10, None),

@@ -1,27 +1,34 @@
 //! The `lb` command: what was logged, where it is, and what the configuration comes to.
 
 mod args;
+mod blocks;
 mod configuration;
 mod drain;
+mod exec;
 mod init;
 mod interrupt;
 mod lines;
+mod log;
 mod logs;
 mod progress;
 mod push;
+mod record;
 mod rings;
+mod run;
 mod runs;
 mod say;
 mod several;
 mod status;
 mod table;
+mod threads;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use anyhow::bail;
+use clap::{CommandFactory as _, Parser as _};
 
-use args::{Cli, Command};
+use args::{Cli, Command, Format};
 use say::Say;
 
 /// What a command that did not fail has to tell its caller.
@@ -31,14 +38,20 @@ enum Outcome {
     Done,
     /// Done in part, or nothing found.
     Partly,
+    /// As the command ended that was run.
+    Exit(u8),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error),
+    };
     let say = Say::new(&cli.common);
     match run(&cli, say) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Partly) => ExitCode::from(1),
+        Ok(Outcome::Exit(code)) => ExitCode::from(code),
         Err(error) => {
             say.error(&error);
             ExitCode::from(2)
@@ -46,8 +59,28 @@ fn main() -> ExitCode {
     }
 }
 
+/// Also help and version, which are no mistakes.
+fn misused(error: &clap::Error) -> ExitCode {
+    let _ = error.print();
+    let matches = Cli::command().ignore_errors(true).try_get_matches();
+    let of_exec = matches.is_ok_and(|matches| matches.subcommand_name() == Some("exec"));
+    // 2 would look like the command's own status.
+    let code = if error.use_stderr() && of_exec { exec::OWN_FAILURE } else { own_code(error) };
+    ExitCode::from(code)
+}
+
+fn own_code(error: &clap::Error) -> u8 {
+    u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
 fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
+    if cli.common.format == Format::Csv && !matches!(cli.command, Command::Logs(_)) {
+        bail!("--format csv: only `lb logs` has that; text and json are for every command");
+    }
     match &cli.command {
+        Command::Exec(exec) => Ok(exec::run(exec, &cli.common, say)),
+        Command::Logs(logs) => logs::run(logs, &cli.common, say),
+        Command::Runs => runs::run(&cli.common, say),
         Command::Status { run } => status::run(run.as_deref(), &cli.common, say),
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
         Command::Push(args) => push::run(args, &cli.common, say),

@@ -1,100 +1,219 @@
-//! What RUN means: a run's id, `latest`, or a path.
+//! `lb runs`: the runs below the output folder.
 
-use std::fs;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io;
+use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
-use lb_core::names;
+use anyhow::Context as _;
+use jiff::{SignedDuration, Timestamp};
+use lb_core::record::Level;
+use memchr::{memchr, memmem};
+use serde::Serialize;
 
+use crate::Outcome;
 use crate::args::Common;
-use crate::configuration;
-use crate::logs::{self, Log};
+use crate::blocks::{Blocks, plain};
+use crate::log::Log;
+use crate::record::{Record, Stamp, level_of_line};
+use crate::run::{Run, output_dir};
+use crate::say::{Say, near};
+use crate::table::{Lean, Table, to_seconds};
+use crate::threads;
 
-/// The logs that a RUN stands for.
-#[derive(Debug)]
-pub(crate) struct Run {
-    /// The folder, or the one file.
-    pub(crate) path: PathBuf,
-    pub(crate) logs: Vec<Log>,
-    /// What could not be read.
-    pub(crate) problems: Vec<String>,
+/// The document of `--format json`.
+#[derive(Debug, Serialize)]
+struct Document {
+    /// The folder of all runs.
+    path: String,
+    /// By their first record; those without any come first.
+    runs: Vec<Entry>,
+    problems: Vec<String>,
 }
 
-impl Run {
-    /// All logs below a folder.
-    pub(crate) fn of_folder(folder: &Path) -> Self {
-        let (logs, problems) = logs::below(folder);
-        Self { path: folder.to_path_buf(), logs, problems }
-    }
+/// One run.
+#[derive(Debug, Serialize)]
+struct Entry {
+    /// The name of its folder, by which every command knows it.
+    run: String,
+    path: String,
+    first_timestamp: Option<String>,
+    last_timestamp: Option<String>,
+    hosts: BTreeSet<String>,
+    components: BTreeSet<String>,
+    lines: u64,
+    /// Records of level ERROR and above.
+    errors: u64,
 }
 
-/// Finds a run. A path (with a slash, or of something that exists) needs no configuration.
-pub(crate) fn find(run: Option<&str>, common: &Common) -> anyhow::Result<Run> {
-    let name = run.unwrap_or("latest");
-    if name.is_empty() {
-        bail!("RUN is empty; name a run, `latest`, or a path");
+pub(crate) fn run(common: &Common, say: Say) -> anyhow::Result<Outcome> {
+    let folder = output_dir(common)?;
+    let (mut runs, mut problems) = (Vec::new(), Vec::new());
+    for path in folders(&folder)? {
+        let mut run = Run::of_folder(&path);
+        problems.append(&mut run.problems);
+        if !run.logs.is_empty() {
+            runs.push(summary(&run, &mut problems));
+        }
     }
-    if name.contains('/') || name == "." || name == ".." {
-        return at(Path::new(name));
+    runs.sort_by(|a, b| (&a.first_timestamp, &a.run).cmp(&(&b.first_timestamp, &b.run)));
+    let document = Document { path: folder.display().to_string(), runs, problems };
+    if say.wants_json() {
+        say.document(&serde_json::to_value(&document)?)?;
+    } else {
+        say.data(&table(&document.runs).text())?;
     }
-    let output_dir = output_dir(common)?;
-    let folder = output_dir.join(names::run_folder(name));
-    if folder.is_dir() {
-        return Ok(Run::of_folder(&folder));
+    for problem in &document.problems {
+        say.warning(problem);
     }
-    if name == "latest" {
-        return latest(&output_dir);
+    if document.runs.is_empty() {
+        say.remark(&format!("{}: no runs yet", near(&folder)));
     }
-    if Path::new(name).exists() {
-        return at(Path::new(name));
-    }
-    bail!(
-        "{}: there is no run {name}; name another, `latest`, a path, or the folder of all runs with --output-dir",
-        output_dir.display()
-    )
+    let all = !document.runs.is_empty() && document.problems.is_empty();
+    Ok(if all { Outcome::Done } else { Outcome::Partly })
 }
 
-/// The folder of all runs, absolute.
-pub(crate) fn output_dir(common: &Common) -> anyhow::Result<PathBuf> {
-    let cwd = std::env::current_dir().context("finding the working directory")?;
-    if let Some(folder) = &common.output_dir {
-        return Ok(cwd.join(folder));
-    }
-    Ok(configuration::load(common)?.output_dir)
-}
-
-fn at(path: &Path) -> anyhow::Result<Run> {
-    let kind = fs::metadata(path).with_context(|| {
-        format!("{}: cannot be read; name a run or an existing path", path.display())
+fn folders(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder).with_context(|| {
+        format!("{}: no runs yet; name their folder with --output-dir", folder.display())
     })?;
-    if kind.is_dir() {
-        return Ok(Run::of_folder(path));
-    }
-    let Some(log) = Log::of_file(path) else {
-        bail!("{}: this is no log file of ours; name a .jsonl file or a folder", path.display());
-    };
-    Ok(Run { path: path.to_path_buf(), logs: vec![log], problems: Vec::new() })
+    let is_folder = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    Ok(entries.flatten().filter(is_folder).map(|entry| entry.path()).collect())
 }
 
-/// The run that was written to last.
-fn latest(output_dir: &Path) -> anyhow::Result<Run> {
-    let entries = fs::read_dir(output_dir).with_context(|| {
-        format!("{}: no runs yet; name their folder with --output-dir", output_dir.display())
-    })?;
-    let newest = entries
-        .flatten()
-        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| Run::of_folder(&entry.path()))
-        .filter(|run| !run.logs.is_empty())
-        .max_by_key(|run| (written(&run.logs), run.path.clone()));
-    match newest {
-        Some(run) => Ok(run),
-        None => bail!("{}: no runs yet; name their folder with --output-dir", output_dir.display()),
+/// What the records of a run, or of one of its files, come to.
+#[derive(Debug, Default)]
+struct Sum {
+    first: Option<Stamp>,
+    last: Option<Stamp>,
+    hosts: BTreeSet<String>,
+    components: BTreeSet<String>,
+    lines: u64,
+    errors: u64,
+}
+
+impl AddAssign for Sum {
+    fn add_assign(&mut self, other: Self) {
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.into_iter().chain(other.last).max();
+        self.hosts.extend(other.hosts);
+        self.components.extend(other.components);
+        self.lines += other.lines;
+        self.errors += other.errors;
     }
 }
 
-fn written(logs: &[Log]) -> Option<SystemTime> {
-    let times = logs.iter().flat_map(Log::files).map(|file| fs::metadata(file)?.modified());
-    times.filter_map(Result::ok).max()
+fn summary(run: &Run, problems: &mut Vec<String>) -> Entry {
+    let files: Vec<&Path> = run.logs.iter().flat_map(Log::records).collect();
+    let mut sum = Sum::default();
+    for (path, (of_file, read)) in files.iter().zip(threads::each(&files, |path| count(path))) {
+        sum += of_file;
+        if let Err(error) = read {
+            let path = path.display();
+            problems.push(format!("{path}: {error}; only what could be read of it is counted"));
+        }
+    }
+    let name = run.path.file_name().unwrap_or(run.path.as_os_str());
+    Entry {
+        run: name.to_string_lossy().into_owned(),
+        path: run.path.display().to_string(),
+        first_timestamp: sum.first.map(|stamp| stamp.text().into_owned()),
+        last_timestamp: sum.last.map(|stamp| stamp.text().into_owned()),
+        hosts: sum.hosts,
+        components: sum.components,
+        lines: sum.lines,
+        errors: sum.errors,
+    }
+}
+
+/// Counts the records of a file; what was counted before a failure, too.
+fn count(path: &Path) -> (Sum, io::Result<()>) {
+    let mut sum = Sum::default();
+    let counted = File::open(path).and_then(|file| {
+        let mut blocks = Blocks::new(plain(path, file, 0), 0);
+        let mut seen = Identities::default();
+        while let Some((_, block)) = blocks.next_block()? {
+            let mut rest = block;
+            while let Some(end) = memchr(b'\n', rest) {
+                sum.add(&rest[..end], &mut seen);
+                rest = &rest[end + 1..];
+            }
+        }
+        Ok(())
+    });
+    (sum, counted)
+}
+
+/// The part of a line that tells component and host, as it was last: mostly it stays.
+#[derive(Default)]
+struct Identities {
+    last: Vec<u8>,
+}
+
+impl Identities {
+    /// Where component and host may be others than in the line before.
+    fn are_new(&mut self, line: &[u8]) -> bool {
+        // Behind timestamp and level; their lengths are known or do no harm.
+        let from = memmem::find(line, b",\"component\":");
+        let to = memmem::find(line, b",\"run_id\":");
+        let (Some(from), Some(to)) = (from, to) else { return true };
+        let this = line.get(from..to).unwrap_or(line);
+        if this == self.last {
+            return false;
+        }
+        self.last = this.to_vec();
+        true
+    }
+}
+
+impl Sum {
+    fn add(&mut self, line: &[u8], seen: &mut Identities) {
+        let Some(stamp) = Stamp::of_line(line) else { return };
+        self.lines += 1;
+        self.first = Some(self.first.map_or(stamp, |first| first.min(stamp)));
+        self.last = Some(self.last.map_or(stamp, |last| last.max(stamp)));
+        self.errors += u64::from(level_of_line(line) >= Some(Level::Error));
+        if seen.are_new(line)
+            && let Some(record) = Record::of_line(line)
+        {
+            self.hosts.insert(record.host.into_owned());
+            self.components.insert(record.component.into_owned());
+        }
+    }
+}
+
+fn table(runs: &[Entry]) -> Table {
+    let right = |name| (name, Lean::Right);
+    let left = |name| (name, Lean::Left);
+    let mut table = Table::new(&[
+        left("RUN"),
+        left("STARTED"),
+        right("LASTED"),
+        left("HOSTS"),
+        left("COMPONENTS"),
+        right("LINES"),
+        right("ERRORS"),
+    ]);
+    let list = |names: &BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(",");
+    for run in runs {
+        let first = run.first_timestamp.as_deref();
+        table.row(&[
+            run.run.clone(),
+            first.map_or_else(|| "-".to_owned(), to_seconds),
+            lasted(run).unwrap_or_else(|| "-".to_owned()),
+            list(&run.hosts),
+            list(&run.components),
+            run.lines.to_string(),
+            run.errors.to_string(),
+        ]);
+    }
+    table
+}
+
+fn lasted(run: &Entry) -> Option<String> {
+    let time = |text: &Option<String>| text.as_deref()?.parse::<Timestamp>().ok();
+    let took = time(&run.last_timestamp)?.duration_since(time(&run.first_timestamp)?);
+    let seconds = SignedDuration::from_secs(took.as_secs());
+    Some(if seconds.is_zero() { format!("{}ms", took.as_millis()) } else { format!("{seconds:#}") })
 }

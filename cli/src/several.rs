@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use lb_core::names;
 
 use crate::args::Common;
-use crate::logs::{self, Log};
+use crate::log::{self, Log};
 use crate::rings::{Rings, rotation};
-use crate::runs;
+use crate::run;
 
 /// Logs to work on.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ impl Several {
                 beside.extend(neighbours(path));
                 continue;
             }
-            let run = runs::find(Some(name), common)?;
+            let run = run::find(Some(name), common)?;
             if run.path.is_file() {
                 beside.extend(neighbours(&run.path));
             }
@@ -63,7 +63,7 @@ fn is_collected(path: &Path) -> bool {
 /// All logs below the folder of a file.
 fn neighbours(file: &Path) -> Vec<PathBuf> {
     let folder = absolute(file).parent().map(Path::to_path_buf);
-    let (logs, _) = folder.map(|folder| logs::below(&folder)).unwrap_or_default();
+    let (logs, _) = folder.map(|folder| log::below(&folder)).unwrap_or_default();
     logs.into_iter().map(|log: Log| absolute(&log.path)).collect()
 }
 

@@ -8,11 +8,10 @@ use serde::Serialize;
 use crate::Outcome;
 use crate::args::Common;
 use crate::lines::{self, Content};
-use crate::logs::Log;
+use crate::log::Log;
 use crate::rings::{Process, Rings, rotation};
-use crate::runs;
 use crate::say::{Say, near};
-use crate::table::{Lean, Table};
+use crate::table::{Lean, Table, to_seconds};
 
 /// The document of `--format json`.
 #[derive(Debug, Serialize)]
@@ -52,7 +51,7 @@ struct FileEntry {
 }
 
 pub(crate) fn run(run: Option<&str>, common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let run = runs::find(run, common)?;
+    let run = crate::run::find(run, common)?;
     let mut problems = run.problems;
     let rotation = rotation(common);
     let logs: Vec<Entry> = run.logs.iter().map(|log| look(log, rotation, &mut problems)).collect();
@@ -141,12 +140,4 @@ fn table(document: &Document, folder: &Path) -> Table {
         }
     }
     table
-}
-
-/// `2026-11-22 10:11:12Z` of a schema's time.
-fn to_seconds(timestamp: &str) -> String {
-    match (timestamp.get(..10), timestamp.get(10..11), timestamp.get(11..19)) {
-        (Some(date), Some("T"), Some(time)) => format!("{date} {time}Z"),
-        _ => timestamp.to_owned(),
-    }
 }

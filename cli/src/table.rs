@@ -48,6 +48,14 @@ impl Table {
     }
 }
 
+/// `2026-11-22 10:11:12Z` of a schema's time.
+pub(crate) fn to_seconds(timestamp: &str) -> String {
+    match (timestamp.get(..10), timestamp.get(10..11), timestamp.get(11..19)) {
+        (Some(date), Some("T"), Some(time)) => format!("{date} {time}Z"),
+        _ => timestamp.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,5 @@
-//! Log files of ours below a folder: told by their names and by what lies beside them.
+//! Log files of ours below a folder: told by their names and by what lies beside them. Each file
+//! may be gzipped, as it is when it was collected.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -6,6 +7,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use lb_core::names;
+
+use crate::blocks::{GZIP_SUFFIX, is_gzipped, plain};
+use crate::record::BEGINNING;
 
 /// A log: the file that is written to, and the files that were it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -16,6 +20,8 @@ pub(crate) struct Log {
     pub(crate) segments: Vec<PathBuf>,
     /// Lines that Loki refuses.
     pub(crate) quarantine: Option<PathBuf>,
+    /// The gzipped copy of `path`.
+    copy: Option<PathBuf>,
     /// Whether a lock file or a rings note lies beside it.
     beside: bool,
 }
@@ -23,7 +29,7 @@ pub(crate) struct Log {
 impl Log {
     /// The log of one file: of a live one, of a segment, or of a quarantine.
     pub(crate) fn of_file(file: &Path) -> Option<Self> {
-        let name = file.file_name()?.to_str()?;
+        let name = without_gzip(file.file_name()?.to_str()?);
         let stem = names::parse_segment(name)
             .map(|(stem, _)| stem)
             .or_else(|| names::parse_quarantine(name))
@@ -40,10 +46,45 @@ impl Log {
             .map(|log| Self { path, ..log })
     }
 
-    /// Files that exist, oldest first.
+    /// Files that exist, oldest first. A copy of what is here is left out.
     pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+        self.records().chain(self.quarantine.as_deref())
+    }
+
+    /// The files that hold the log's records, oldest first.
+    pub(crate) fn records(&self) -> impl Iterator<Item = &Path> {
         let live = self.path.exists().then_some(&self.path);
-        self.segments.iter().chain(live).chain(&self.quarantine).map(PathBuf::as_path)
+        self.segments.iter().chain(live.or(self.copy.as_ref())).map(PathBuf::as_path)
+    }
+
+    fn add_segment(&mut self, path: PathBuf) {
+        let same = |other: &PathBuf| without_ending(other) == without_ending(&path);
+        match self.segments.iter_mut().find(|other| same(other)) {
+            Some(other) => keep_plain(other, path),
+            None => self.segments.push(path),
+        }
+    }
+
+    fn add_quarantine(&mut self, path: PathBuf) {
+        match &mut self.quarantine {
+            Some(other) => keep_plain(other, path),
+            none => *none = Some(path),
+        }
+    }
+}
+
+fn without_gzip(name: &str) -> &str {
+    name.strip_suffix(GZIP_SUFFIX).unwrap_or(name)
+}
+
+fn without_ending(path: &Path) -> PathBuf {
+    if is_gzipped(path) { path.with_extension("") } else { path.to_path_buf() }
+}
+
+/// Of a file and its copy the file is the newer one.
+fn keep_plain(one: &mut PathBuf, other: PathBuf) {
+    if is_gzipped(one) {
+        *one = other;
     }
 }
 
@@ -85,6 +126,7 @@ fn in_folder(folder: &Path, folders: &mut Vec<PathBuf>, problems: &mut Vec<Strin
 }
 
 fn sort_in(logs: &mut BTreeMap<String, Log>, name: &str, path: PathBuf) {
+    let name = without_gzip(name);
     let segment = names::parse_segment(name).map(|(stem, _)| stem);
     let quarantine = names::parse_quarantine(name);
     let beside = names::parse_lock(name).or(names::parse_rings_note(name).map(|(stem, _)| stem));
@@ -92,30 +134,67 @@ fn sort_in(logs: &mut BTreeMap<String, Log>, name: &str, path: PathBuf) {
     let log = logs.entry(stem.to_owned()).or_default();
     log.path = path.with_file_name(format!("{stem}{}", names::LOG_SUFFIX));
     if segment.is_some() {
-        log.segments.push(path);
+        log.add_segment(path);
     } else if quarantine.is_some() {
-        log.quarantine = Some(path);
+        log.add_quarantine(path);
     } else if beside.is_some() {
         log.beside = true;
+    } else if is_gzipped(&path) {
+        log.copy = Some(path);
     }
 }
 
 fn number(segment: &Path) -> u64 {
-    let name = segment.file_name().and_then(|name| name.to_str());
+    let name = segment.file_name().and_then(|name| name.to_str()).map(without_gzip);
     name.and_then(names::parse_segment).map_or(0, |(_, seq)| seq)
 }
 
 /// Whether a file begins as a record of ours does, so that other programs' JSON lines are left alone.
 fn begins_with_record(path: &Path) -> bool {
-    const BEGINNING: &[u8] = br#"{"timestamp":""#;
     let mut start = [0; BEGINNING.len()];
-    File::open(path).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *BEGINNING
+    let read = File::open(path).and_then(|file| plain(path, file, 0).read_exact(&mut start));
+    read.is_ok() && start == *BEGINNING
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    fn gzipped(text: &str) -> Vec<u8> {
+        let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
+        out.finish().unwrap()
+    }
+
+    #[test]
+    fn copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for name in ["k6-h.jsonl", "k6-h.000001.jsonl", "both-h.jsonl", "other.jsonl"] {
+            let text = if name == "other.jsonl" { "{}\n" } else { LINE };
+            fs::write(root.join(name.to_owned() + ".gz"), gzipped(text)).unwrap();
+        }
+        for name in ["both-h.jsonl", "both-h.000002.jsonl", "k6-h.000002.jsonl"] {
+            fs::write(root.join(name), LINE).unwrap();
+        }
+        fs::write(root.join("k6-h.quarantined.jsonl.gz"), gzipped("{}")).unwrap();
+        let (logs, _) = below(root);
+        let names = |log: &Log| -> Vec<String> {
+            let name = |file: &Path| file.file_name().unwrap().to_str().unwrap().to_owned();
+            log.files().map(name).collect()
+        };
+        assert_eq!(logs.len(), 2);
+        assert_eq!(names(&logs[0]), ["both-h.000002.jsonl", "both-h.jsonl"]);
+        let k6 = [
+            "k6-h.000001.jsonl.gz",
+            "k6-h.000002.jsonl",
+            "k6-h.jsonl.gz",
+            "k6-h.quarantined.jsonl.gz",
+        ];
+        assert_eq!(names(&logs[1]), k6);
+        assert_eq!(Log::of_file(&root.join(k6[0])).as_ref(), Some(&logs[1]));
+    }
 
     const LINE: &str = "{\"timestamp\":\"2026-11-22T10:11:12.000000000Z\"}\n";
 
