@@ -35,6 +35,7 @@ class Journal:
         self.log = folder / "out" / run_id / "logs" / "c-h.jsonl"
         self.logger = Logger(config(folder, run_id=run_id, loki={**QUICK, "endpoint": endpoint, **settings}))
         self.messages: list[str] = []
+        self.closed = False
 
     def write(self, count: int = 200) -> None:
         """Log so many records; no call may wait, and none is dropped."""
@@ -47,13 +48,20 @@ class Journal:
             self.messages.append(message)
         assert longest < LONGEST_CALL, f"a call took {longest:.3f} s"
 
+    def close(self, deadline_ms: int = 5000) -> None:
+        self.closed = True
+        self.logger.close(deadline_ms)
+
     def stats(self) -> Sample:
         return self.logger.stats()
 
     def settled(self, seconds: float = 60) -> None:
         """Wait until Loki has answered for each line."""
         self.logger.flush()
-        wait_until(self._is_settled, seconds, f"{self.run_id} is delivered: {self.stats()}")
+        try:
+            wait_until(self._is_settled, seconds, f"{self.run_id} is delivered")
+        except AssertionError as error:
+            raise AssertionError(f"{error}: {self.stats()}") from None
 
     def _is_settled(self) -> bool:
         stats = self.stats()
@@ -86,13 +94,14 @@ class Journal:
 
 @contextmanager
 def journaling(folder: Path, run_id: str, endpoint: str, **settings: Any) -> Iterator[Journal]:
-    """A journal, its statistics sampled until it is closed at the end of the block, where all must be well with it;
-    `settings` are those of the block `loki`.
+    """A journal, its statistics sampled until it is closed. Unless the block does that itself it is closed at the end,
+    and all must be well with it then; `settings` are those of the block `loki`.
     """
     running = Journal(folder, run_id, endpoint, **settings)
     try:
         with sampling(running.stats):
             yield running
-            running.logger.close()
+            if not running.closed:
+                running.close()
     finally:
         running.logger.free()
