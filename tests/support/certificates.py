@@ -37,13 +37,16 @@ class Certificate:
     certificate: Path
     key: Path
 
-    def serving(self, clients: Authority | None = None) -> ssl.SSLContext:
-        """What a server needs to show it, and to ask its clients for certificates of an authority."""
+    def calling(self, server: Authority) -> ssl.SSLContext:
+        """What a client needs to show it to a server whose authority it trusts."""
+        context = ssl.create_default_context(cafile=server.certificate)
+        context.load_cert_chain(self.certificate, self.key)
+        return context
+
+    def serving(self) -> ssl.SSLContext:
+        """What a server needs to show it."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.certificate, self.key)
-        if clients is not None:
-            context.load_verify_locations(clients.certificate)
-            context.verify_mode = ssl.CERT_REQUIRED
         return context
 
 

@@ -296,9 +296,11 @@ class Proxy:
 
 
 @contextmanager
-def proxy(loki: Loki, fault: Fault = pass_on, tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
-    """A proxy in front of a Loki."""
-    running = Proxy(loki.http_port, fault, tls)
+def proxy(
+    loki: Loki, fault: Fault = pass_on, tls: ssl.SSLContext | None = None, upstream_port: int | None = None
+) -> Iterator[Proxy]:
+    """A proxy in front of a Loki, or of what has another port."""
+    running = Proxy(upstream_port or loki.http_port, fault, tls)
     try:
         yield running
     finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import subprocess
 import urllib.error
 import urllib.parse
@@ -16,9 +17,6 @@ from typing import Any
 
 from support.paths import LOKI, LOKI_CONFIGURATION
 from support.process import clean_environment, stop, wait_until
-
-# The environment may name a proxy; nobody on this machine needs one to reach another.
-OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 SECOND = 1_000_000_000
 HOUR = 3600 * SECOND
@@ -45,10 +43,19 @@ class Loki:
     http_port: int
     grpc_port: int
     process: subprocess.Popen[bytes] | None = None
+    # How the test itself speaks to one that wants TLS.
+    tls: ssl.SSLContext | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.http_port}"
+        return f"{'https://localhost' if self.tls else 'http://127.0.0.1'}:{self.http_port}"
+
+    def open(self, request: urllib.request.Request | str) -> Any:
+        """The answer to a request; an error status is an OSError."""
+        # The environment may name a proxy; nobody on this machine needs one to reach another.
+        handlers: list[urllib.request.BaseHandler] = [urllib.request.ProxyHandler({})]
+        handlers += [urllib.request.HTTPSHandler(context=self.tls)] if self.tls else []
+        return urllib.request.build_opener(*handlers).open(request, timeout=30)
 
     @property
     def output(self) -> Path:
@@ -92,7 +99,7 @@ class Loki:
     def get(self, path: str, **parameters: str | int) -> bytes:
         """The body of an answer of its HTTP API; an error status is an OSError."""
         query = f"?{urllib.parse.urlencode(parameters)}" if parameters else ""
-        with OPENER.open(f"{self.url}{path}{query}", timeout=30) as answer:
+        with self.open(f"{self.url}{path}{query}") as answer:
             body: bytes = answer.read()
         return body
 
@@ -107,7 +114,7 @@ class Loki:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/loki/api/v1/push", body, headers)
         try:
-            with OPENER.open(request, timeout=30) as answer:
+            with self.open(request) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -143,9 +150,9 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_loki(folder: Path, **settings: str) -> Iterator[Loki]:
+def running_loki(folder: Path, tls: ssl.SSLContext | None = None, **settings: str) -> Iterator[Loki]:
     """A Loki with its files below `folder`; `settings` are the variables of loki.yaml."""
-    loki = Loki(folder, settings, free_port(), free_port())
+    loki = Loki(folder, settings, free_port(), free_port(), tls=tls)
     try:
         loki.start()
         yield loki

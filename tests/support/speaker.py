@@ -37,14 +37,22 @@ class Speaker:
         *,
         threads: int = 1,
         prefix: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`own` is a folder for the program's page and what it says; `prefix` a command that starts it."""
+        """`own` is a folder for the program's page and what it says; `prefix` a command that starts it;
+        `environment` is added to its own.
+        """
         own.mkdir(parents=True, exist_ok=True)
         self.threads, self.page, self._said = threads, own / "page", own / "stderr"
         command = [*prefix, str(program), json.dumps({**IDENTITY, **settings}), str(threads), str(self.page)]
         with self._said.open("wb") as said:
             self.process = subprocess.Popen(
-                command, env=clean_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, bufsize=0
+                command,
+                env=clean_environment(environment),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=said,
+                bufsize=0,
             )
         self._rest = b""
 
