@@ -2,11 +2,27 @@
 
 use std::io::Write;
 use std::os::fd::AsFd;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 use rustix::io::{FdFlags, fcntl_getfd};
 
-/// Writes one line to stderr. A closed stderr is nobody's fault here.
+/// Who opens a log anew right away is not told the same again.
+const FRESH: Duration = Duration::from_mins(1);
+
+/// What this process has said last, and when.
+static LAST: Mutex<Option<(String, Instant)>> = Mutex::new(None);
+
+/// Writes one line to stderr, unless it is what was said last, a moment ago. A closed stderr is
+/// nobody's fault here.
 pub(crate) fn say(text: &str) {
+    // Never waited for: it may have been held when this process was forked.
+    if let Ok(mut last) = LAST.try_lock() {
+        if last.as_ref().is_some_and(|(said, at)| said == text && at.elapsed() < FRESH) {
+            return;
+        }
+        *last = Some((text.to_owned(), Instant::now()));
+    }
     let mut stderr = std::io::stderr().lock();
     if is_stderr(&stderr) {
         let _ = writeln!(stderr, "lb-log: {text}");

@@ -26,7 +26,6 @@ from support.faults import (
 )
 from support.journal import Journal, journaling
 from support.loki import Loki
-from support.process import wait_until
 from support.saying import Saying
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -77,7 +76,7 @@ def test_lines_wait_until_somebody_answers(loki: Loki, folder: Path, capfd: pyte
         for each in everything:
             each.journal.write()
         for each in everything:
-            wait_until(lambda: len(each.between.requests) >= 3, 30, "several tries")  # noqa: B023
+            each.between.wait_for(3)
             each.journal.write()
             each.journal.check_held()
             each.between.fault = pass_on
@@ -118,7 +117,7 @@ def test_a_slow_loki_gets_each_line_once(loki: Loki, folder: Path, capfd: pytest
     with all_of(loki, folder, SLOW) as everything:
         for each in everything:
             each.journal.write(2500)
-            wait_until(lambda: len(each.between.pushes) == 1, 10, "a push is under way")  # noqa: B023
+            each.between.wait_for(1)
             each.journal.write(2500)
         for each in everything:
             each.journal.settled()

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from support.loki import Loki
+from support.process import wait_until
 
 HEAD_END = b"\r\n\r\n"
 MOST_BYTES = 64 << 20
@@ -240,6 +241,10 @@ class Proxy:
     def pushes(self) -> list[Request]:
         """The pushes until now."""
         return [request for request in self.requests if request.is_push]
+
+    def wait_for(self, requests: int, seconds: float = 30) -> None:
+        """Wait until so many requests have come."""
+        wait_until(lambda: len(self.requests) >= requests, seconds, f"{requests} requests")
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)

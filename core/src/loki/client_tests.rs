@@ -303,6 +303,15 @@ fn a_secret_is_read_again_and_never_told() {
 }
 
 #[test]
+fn what_stands_in_the_url_is_not_told_either() {
+    let echo = answer("401 No", "you asked for ?token=hunter2%21&x=y hunter2! bWU6aHVudGVyMw==");
+    let (endpoint, _requests) = server(vec![echo]);
+    let url = endpoint.replace("//", "//me:hunter3@") + "/loki/api/v1/push?token=hunter2%21&x=y";
+    let why = held(&mut configured(&serde_json::json!({"endpoint": url})));
+    assert!(why.starts_with("HTTP 401: you asked for ?token=***&x=y *** ***;"), "{why}");
+}
+
+#[test]
 fn what_there_is_to_do_is_said() {
     let moved = |to: &str| format!("HTTP/1.1 301 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
     let secret = "Connection reset by peer";

@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::advice::causes;
-use crate::config::loki::{Authentication, LokiConfig, Secret, SecretSource};
+use crate::config::loki::{Authentication, Endpoint, LokiConfig, Secret, SecretSource};
 
 /// The longest secret or certificate file that is read, bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -23,6 +23,7 @@ const MIN_HIDDEN: usize = 4;
 pub(super) fn connection(config: &LokiConfig) -> Result<(reqwest::Client, Vec<String>), String> {
     let mut secrets = Vec::new();
     let headers = headers(config, &mut secrets)?;
+    secrets.extend(on_the_way(config));
     secrets.retain(|secret| secret.len() >= MIN_HIDDEN);
     let timeout = config.timeout;
     let mut builder = reqwest::Client::builder()
@@ -42,15 +43,34 @@ pub(super) fn connection(config: &LokiConfig) -> Result<(reqwest::Client, Vec<St
     Ok((http, secrets))
 }
 
+/// The proxies that the environment names; reqwest knows which of them is meant.
+fn proxies() -> impl Iterator<Item = String> {
+    let names =
+        ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"];
+    names.into_iter().filter_map(|name| std::env::var(name).ok())
+}
+
+/// Secrets that a server on the way may repeat: what the endpoint's query holds, and the passwords of
+/// proxies.
+fn on_the_way(config: &LokiConfig) -> Vec<String> {
+    let url = config.endpoint.push();
+    let pairs = url.query().into_iter().flat_map(|query| query.split('&'));
+    let written = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
+    let mut secrets: Vec<String> = written.map(str::to_owned).collect();
+    secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
+    for proxy in proxies() {
+        let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
+        let Ok((_, Some((user, password)))) = Endpoint::parse(&proxy) else { continue };
+        secrets.extend(basic(&user, password.reveal()).as_ref().and_then(credentials));
+        secrets.push(password.reveal().to_owned());
+    }
+    secrets
+}
+
 /// Whether anything is to be encrypted: the way to Loki, or to a proxy. The system's certificates
 /// take time and memory, and a small container has none.
 fn needs_certificates(url: &Url) -> bool {
-    let proxies = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-    url.scheme() == "https"
-        || proxies.iter().any(|name| {
-            std::env::var_os(name)
-                .is_some_and(|proxy| proxy.as_encoded_bytes().starts_with(b"https"))
-        })
+    url.scheme() == "https" || proxies().any(|proxy| proxy.starts_with("https"))
 }
 
 fn with_certificates(
@@ -124,7 +144,7 @@ fn headers(config: &LokiConfig, secrets: &mut Vec<String>) -> Result<HeaderMap, 
         }
     };
     if let Some(value) = authorization {
-        secrets.extend(value.to_str().ok().and_then(|text| text.split(' ').nth(1)).map(Into::into));
+        secrets.extend(credentials(&value));
         headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
@@ -132,6 +152,11 @@ fn headers(config: &LokiConfig, secrets: &mut Vec<String>) -> Result<HeaderMap, 
 
 fn wrong_header(name: &str) -> String {
     format!("loki.headers: {name}: it holds what no header may")
+}
+
+/// What an `Authorization` says behind its scheme.
+fn credentials(authorization: &HeaderValue) -> Option<String> {
+    authorization.to_str().ok()?.split(' ').nth(1).map(Into::into)
 }
 
 /// A header that debug output leaves out.
