@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from support.clib import Logger, LibraryError
+from support.clib import Logger
 
 PATIENCE_MS = 60_000
 
@@ -65,8 +66,9 @@ def replaced(config: bytes) -> None:
     os.execv(sys.executable, [sys.executable, __file__, "finish", config.decode()])
 
 
-def daemon(config: bytes, when: str, answer: str) -> None:
-    """A program without standard streams, from before it opens its log, or from then on. What it prints goes nowhere."""
+def daemon(config: bytes, when: str, until: str) -> None:
+    """A program without standard streams, from before it opens its log or from then on, that logs and prints until there
+    is a file."""
 
     def close() -> None:
         for descriptor in range(3):
@@ -84,17 +86,13 @@ def daemon(config: bytes, when: str, answer: str) -> None:
     logger = Logger(config)
     if when == "after":
         close()
-    for number in range(20):
-        say(logger, f"round {number}", 20)
+    while not Path(until).exists():
+        say(logger, "round", 20)
         logger.flush()
         if when == "before":
             print_all()
-    try:
-        logger.close(PATIENCE_MS)
-    except LibraryError as error:
-        Path(answer).write_text(str(error), encoding="utf-8")
-        return
-    Path(answer).write_text(json.dumps(logger.stats()), encoding="utf-8")
+        time.sleep(0.05)
+    logger.close(PATIENCE_MS)
 
 
 MODES: dict[str, Callable[..., None]] = {"finish": finish, "fork": fork, "replaced": replaced, "daemon": daemon}
