@@ -53,7 +53,7 @@ def quarantined(log: Path) -> list[str]:
     if not path.exists():
         return []
     text = path.read_text(encoding="utf-8")
-    assert text.endswith("\n"), f"the quarantine ends within an entry: {text[-200:]!r}"
+    assert text.endswith("\n") or not text, f"the quarantine ends within an entry: {text[-200:]!r}"
     return [json.loads(line)["line"] for line in text.splitlines()]
 
 
@@ -91,8 +91,8 @@ class Stage:
     """A fault that lets the next push come to a certain point, tells the test, and waits there until it is released."""
 
     def __init__(self, point: str) -> None:
-        """`point`: "arriving" (half of the body has gone on to Loki), "arrived" (nothing has), "stored" (Loki has
-        answered), "answered" (so has the proxy).
+        """`point`: "arriving" (half of the body has gone on to Loki), "arrived" (nothing has, and nothing ever will),
+        "held" (nothing has until it is released), "stored" (Loki has answered), "answered" (so has the proxy).
         """
         self.point = point
         self._reached, self._released = threading.Event(), threading.Event()
@@ -104,6 +104,9 @@ class Stage:
             await self._half(exchange)
         elif self.point == "arrived":
             await self._wait()
+        elif self.point == "held":
+            await self._wait()
+            await pass_on(exchange)
         else:
             answer = await exchange.upstream()
             assert answer.status == 204, answer
