@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from support.clib import Logger
@@ -67,8 +68,8 @@ def replaced(config: bytes) -> None:
 
 
 def daemon(config: bytes, when: str, until: str) -> None:
-    """A program without standard streams, from before it opens its log or from then on, that logs and prints until there
-    is a file."""
+    """A program without standard streams, from before it opens its log or from then on, that logs until a file is
+    there; in the first case it prints, too."""
 
     def close() -> None:
         for descriptor in range(3):
@@ -76,10 +77,8 @@ def daemon(config: bytes, when: str, until: str) -> None:
 
     def print_all() -> None:
         for descriptor in range(3):
-            try:
+            with suppress(OSError):
                 os.write(descriptor, b"printed by the program\n")
-            except OSError:
-                continue
 
     if when == "before":
         close()

@@ -1,5 +1,5 @@
-"""The log, the offset file or a lock is not what was left: a crash of the machine, played by hand. What is in the file is in
-Loki in the end, and what was there before is not sent again.
+"""The log, the offset file or a lock is not what was left: a crash of the machine, played by hand. What is in the file
+is in Loki in the end, and what was there before is not sent again.
 """
 
 from __future__ import annotations

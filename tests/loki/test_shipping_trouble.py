@@ -1,4 +1,4 @@
-"""What shipping costs and does while Loki or the disk is in trouble: bounded memory, nothing lost, resumed by itself."""
+"""What shipping costs and does while Loki or the disk is in trouble: bounded memory, nothing lost, resumed."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def resident(speaker: Speaker) -> int:
 
 
 @pytest.mark.parametrize("fault", [answering(503, "not now"), never_answer], ids=["unavailable", "stalled"])
-def test_memory_does_not_grow_while_loki_is_away(
-    fault: Fault, loki: Loki, speaker_program: Path, folder: Path
-) -> None:
+def test_memory_does_not_grow_while_loki_is_away(fault: Fault, loki: Loki, speaker_program: Path, folder: Path) -> None:
     """Measured of the whole process, at every look, against what it was when the rings had been through once and a push
     of full size had failed. A MiB of the growth is the speaker's own page."""
     records = int(os.environ.get("TEST_OUTAGE_RECORDS", "1000000"))
