@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from support.clib import Logger, LibraryError
+from support.clib import Logger
 
 PATIENCE_MS = 60_000
 
@@ -65,8 +67,9 @@ def replaced(config: bytes) -> None:
     os.execv(sys.executable, [sys.executable, __file__, "finish", config.decode()])
 
 
-def daemon(config: bytes, when: str, answer: str) -> None:
-    """A program without standard streams, from before it opens its log, or from then on. What it prints goes nowhere."""
+def daemon(config: bytes, when: str, until: str) -> None:
+    """A program without standard streams, from before it opens its log or from then on, that logs until a file is
+    there; in the first case it prints, too."""
 
     def close() -> None:
         for descriptor in range(3):
@@ -74,27 +77,21 @@ def daemon(config: bytes, when: str, answer: str) -> None:
 
     def print_all() -> None:
         for descriptor in range(3):
-            try:
+            with suppress(OSError):
                 os.write(descriptor, b"printed by the program\n")
-            except OSError:
-                continue
 
     if when == "before":
         close()
     logger = Logger(config)
     if when == "after":
         close()
-    for number in range(20):
-        say(logger, f"round {number}", 20)
+    while not Path(until).exists():
+        say(logger, "round", 20)
         logger.flush()
         if when == "before":
             print_all()
-    try:
-        logger.close(PATIENCE_MS)
-    except LibraryError as error:
-        Path(answer).write_text(str(error), encoding="utf-8")
-        return
-    Path(answer).write_text(json.dumps(logger.stats()), encoding="utf-8")
+        time.sleep(0.05)
+    logger.close(PATIENCE_MS)
 
 
 MODES: dict[str, Callable[..., None]] = {"finish": finish, "fork": fork, "replaced": replaced, "daemon": daemon}

@@ -1,5 +1,5 @@
-"""The log, the offset file or a lock is not what was left: a crash of the machine, played by hand. What is in the file is in
-Loki in the end, and what was there before is not sent again.
+"""The log, the offset file or a lock is not what was left: a crash of the machine, played by hand. What is in the file
+is in Loki in the end, and what was there before is not sent again.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,12 @@ import pytest
 from support.clib import Logger
 from support.delivery import shipped
 from support.faults import Request, pass_on, proxy
-from support.loki import Loki
+from support.loki import Loki, running_loki
+from support.paths import TESTS
 from support.process import wait_until
 from support.shipping import Stage, finish, judge_end, log_of, shipping
 from support.speaker import speaking
+from support.strace import Call, calls
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -186,3 +189,38 @@ def test_the_lock_of_shipping_is_deleted_while_two_ship(loki: Loki, folder: Path
     # Loki itself hides a line that comes twice within moments.
     sent = [line for push in between.pushes for line in lines_of(push)]
     assert sorted(sent) == [line for _, line in sorted(shipped(log), key=lambda pair: pair[1])]
+
+
+def test_what_is_relied_on_is_on_the_disk_before(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Before a push: the log, then an offset file that says what is sent, then its name. Before an offset file that
+    passes a line in the quarantine: that line, and the name of that file. What the kernel was asked for tells.
+    """
+    run_id, own = "order", tmp_path_factory.mktemp("strict")
+    log = log_of(folder, run_id)
+    with running_loki(own, LOKI_MAX_LINE="4096") as strict:
+        settings = shipping(folder, strict.url, run_id=run_id)
+        with Logger({**settings, "loki": {}}) as logger:
+            say(logger, 0)
+            logger.log(b"x" * 5000)
+        command = [sys.executable, str(TESTS / "crash" / "shipper.py"), "finish", json.dumps(settings)]
+        names = "fdatasync,fsync,rename,renameat,renameat2,write,writev,sendto,sendmsg"
+        found = calls(["env", f"PYTHONPATH={TESTS}", *command], names, folder / "trace")
+
+    def all_of(name: str, text: str) -> list[Call]:
+        return [call for call in found if call.name.startswith(name) and text in call.arguments]
+
+    def one_between(name: str, text: str, after: Call | None, before: Call) -> Call:
+        first = after.ended if after else -1
+        there = [call for call in all_of(name, text) if first < call.began and call.ended < before.began]
+        assert there, f"no {name} of {text} before {before}, behind {after}"
+        return there[-1]
+
+    sent = all_of("", "POST /loki/api/v1/push")[0]
+    renamed = one_between("rename", ".offset.tmp", None, sent)
+    written = one_between("fsync", ".offset.tmp>", None, renamed)
+    one_between("fdatasync", f"{log.name}>", None, written)
+    one_between("fsync", f"{log.parent}>", renamed, sent)
+
+    (quarantined,) = all_of("fdatasync", ".quarantined.jsonl>")
+    passed = next(call for call in all_of("rename", ".offset.tmp") if call.began > quarantined.ended)
+    one_between("fsync", f"{log.parent}>", quarantined, passed)

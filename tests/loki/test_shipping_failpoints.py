@@ -47,7 +47,8 @@ class Case:
 
 CASES = [
     Case("elected"),
-    *(Case(point, at) for point in ("log-forced", "offset-torn", "offset-temporary", "offset-renamed") for at in (1, 2)),
+    *(Case(f"offset-{step}", at) for step in ("torn", "temporary", "renamed") for at in (1, 2)),
+    *(Case("log-forced", at) for at in (1, 2)),
     *(Case(point, at) for point in ("unsent", "answered") for at in (1, 3)),
     Case("looked-up", before="answered@2"),
     Case("quarantine-torn"),

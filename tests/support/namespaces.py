@@ -44,3 +44,9 @@ def after_reboot(command: Sequence[str], boot_id: Path) -> list[str]:
     """A command that sees the boot id in a file as the machine's."""
     script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
     return ["unshare", "--mount", "sh", "-c", script, "sh", str(boot_id), str(BOOT_ID), *command]
+
+
+def with_resolver(configuration: Path) -> list[str]:
+    """What to put before a command so that it asks for names as a file says, instead of /etc/resolv.conf."""
+    script = 'mount --bind "$1" /etc/resolv.conf && shift && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", script, "sh", str(configuration)]

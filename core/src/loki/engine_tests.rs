@@ -168,6 +168,34 @@ fn named_lines_are_quarantined_or_parked_and_the_others_stored() {
 }
 
 #[test]
+fn a_clock_that_is_set_delays_nothing() {
+    const DAY_NS: i64 = 86_400_000_000_000;
+    for step_ns in [-DAY_NS, DAY_NS] {
+        let mut scene = Scene::new();
+        scene.world(|world| world.behind = true);
+        for message in ["m", "BEHIND", "m"] {
+            let line = scene.line("INFO", "w", message);
+            scene.append(&line);
+        }
+        assert_eq!(scene.run().parked, 1);
+        scene.world(|world| (world.behind, world.now.ns) = (false, world.now.ns + step_ns));
+        let began = scene.elapsed();
+        while scene.engine.delivery().parked > 0 {
+            scene.steps(1);
+            assert!(scene.elapsed() - began < Duration::from_mins(1), "{step_ns}: still parked");
+        }
+        // Nor is the pause behind a failure a matter of the time of day.
+        scene.world(|world| world.then = Act::Refuse);
+        scene.lines(3);
+        scene.steps(30);
+        scene.world(|world| (world.then, world.now.ns) = (Act::Store, world.now.ns - step_ns));
+        let began = scene.elapsed();
+        assert_eq!(scene.run().acknowledged, 6);
+        assert!(scene.elapsed() - began < Duration::from_mins(1), "{step_ns}");
+    }
+}
+
+#[test]
 fn a_hold_waits_half_a_minute_and_reads_secrets_again() {
     let mut scene = Scene::new();
     scene.lines(2);

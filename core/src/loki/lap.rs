@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::engine::{Engine, SAVE_INTERVAL, Step};
 use super::offset::Place;
 use super::pace::Moment;
-use super::plan::next_try_ns;
+use super::plan::{is_due, next_try_ns};
 use super::segments::Known;
 use super::sink::Sink;
 use crate::error::Result;
@@ -128,7 +128,7 @@ impl<S: Sink> Engine<S> {
             let segment = &self.offset.segments[known.segment];
             let region =
                 |at, end, unsure, parked| Region { known: known.clone(), at, end, unsure, parked };
-            let due = segment.parked.iter().filter(|g| g.in_flight || g.next_ns <= now.ns);
+            let due = segment.parked.iter().filter(|g| g.in_flight || is_due(g.next_ns, now.ns));
             for group in due {
                 let (unsure, ranges) = (group.in_flight, group.ranges.iter());
                 regions.extend(ranges.map(|(at, end)| region(at, end, unsure, true)));

@@ -227,7 +227,8 @@ impl Limits {
 
 impl Known {
     fn holds(&self, now_ns: i64) -> bool {
-        now_ns.saturating_sub(self.at_ns) < LIMITS_FOR_NS
+        // Before it was learnt: somebody has set the clock back.
+        (0..LIMITS_FOR_NS).contains(&now_ns.saturating_sub(self.at_ns))
     }
 }
 
@@ -235,6 +236,12 @@ impl Known {
 pub(crate) fn next_try_ns(tries: u32, now_ns: i64) -> i64 {
     let pause = FIRST_PARKING.saturating_mul(1 << tries.min(8)).min(LONGEST_PARKING);
     now_ns.saturating_add(i64::try_from(pause.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// Whether parked lines are to be tried now. A moment further ahead than any pause was noted before
+/// somebody set the clock back.
+pub(crate) fn is_due(next_ns: i64, now_ns: i64) -> bool {
+    next_ns <= now_ns || next_ns > next_try_ns(u32::MAX, now_ns)
 }
 
 #[cfg(test)]

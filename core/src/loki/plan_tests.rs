@@ -112,6 +112,8 @@ fn limits_are_learnt_and_forgotten() {
     assert_eq!(limits.check(first + second, len, NOW), never);
     assert_eq!(limits.check(first + 2 * second, len, NOW), None);
     assert_eq!(limits.check(first, len, NOW + 60 * second), None);
+    // Somebody has set the clock back.
+    assert_eq!(limits.check(first, len, NOW - second), None);
 
     let mut limits = Limits::default();
     limits.learn(
