@@ -150,6 +150,9 @@ pub(crate) struct PushArgs {
 pub(crate) struct VerifyArgs {
     #[command(flatten)]
     pub(crate) what: Shipped,
+    /// Push what is missing, and compare again
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,6 +1,7 @@
 //! The `lb` command: what was logged, where it is, and what the configuration comes to.
 
 mod args;
+mod bar;
 mod blocks;
 mod configuration;
 mod drain;
@@ -10,7 +11,6 @@ mod interrupt;
 mod lines;
 mod log;
 mod logs;
-mod progress;
 mod push;
 mod record;
 mod rings;

@@ -1,17 +1,20 @@
 //! `lb push`: what is in the files and not yet in Loki goes there.
 
+use std::ops::ControlFlow;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::bail;
 use lb_core::config::LokiConfig;
 use lb_core::loki::{Ended, PushOptions, Pushed, push};
+use lb_core::stats::Delivery;
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::args::{Common, PushArgs};
+use crate::bar::Bar;
 use crate::configuration;
 use crate::interrupt::Interrupt;
-use crate::progress::Progress;
 use crate::say::{Say, counted, near};
 use crate::several::Several;
 use crate::table::{Lean, Table};
@@ -44,15 +47,23 @@ fn send(
     interrupt: &Interrupt,
     say: Say,
 ) -> anyhow::Result<Vec<Pushed>> {
-    let mut progress = Progress::new(say);
-    Ok(push(&several.logs, loki, options, &mut |log, delivery, why| {
-        progress.show(delivery.lines - delivery.pending, delivery.lines, || {
+    let mut bar = Bar::new(say);
+    Ok(push(&several.logs, loki, options, &mut shown(&mut bar, interrupt))?)
+}
+
+/// Shows how far a push is, until somebody wants an end.
+pub(crate) fn shown(
+    bar: &mut Bar,
+    interrupt: &Interrupt,
+) -> impl FnMut(&Path, &Delivery, Option<&str>) -> ControlFlow<()> {
+    |log, delivery, why| {
+        bar.show(delivery.lines - delivery.pending, delivery.lines, || {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             let (pending, lines) = (delivery.pending, delivery.lines);
             format!("{}: {pending} of {lines} lines to go{why}", near(log))
         });
         interrupt.flow()
-    })?)
+    }
 }
 
 /// Says what is left and why, and what that comes to.
@@ -65,14 +76,7 @@ fn conclude(
     for problem in &several.problems {
         say.warning(problem);
     }
-    for one in pushed {
-        tell(one, say);
-    }
-    if let Some(Ended::Held { why }) =
-        pushed.iter().map(|one| &one.ended).find(|ended| matches!(ended, Ended::Held { .. }))
-    {
-        bail!("Loki does not take the lines: {why}; mend that and push again");
-    }
+    tell(pushed, say)?;
     if interrupt.is_wished() {
         say.remark("interrupted; what Loki has acknowledged is kept, push again for the rest");
     }
@@ -85,7 +89,24 @@ fn conclude(
     Ok(if all { Outcome::Done } else { Outcome::Partly })
 }
 
-fn tell(one: &Pushed, say: Say) {
+/// Says what is left of each log, and why.
+///
+/// # Errors
+/// Loki takes nothing until somebody mends something.
+pub(crate) fn tell(pushed: &[Pushed], say: Say) -> anyhow::Result<()> {
+    for one in pushed {
+        tell_one(one, say);
+    }
+    let mut ends = pushed.iter().map(|one| &one.ended);
+    match ends.find(|ended| matches!(ended, Ended::Held { .. })) {
+        Some(Ended::Held { why }) => {
+            bail!("Loki does not take the lines: {why}; mend that and push again")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn tell_one(one: &Pushed, say: Say) {
     let (log, delivery) = (near(&one.log), one.delivery);
     match &one.ended {
         Ended::Busy { pid } => {
@@ -124,38 +145,40 @@ fn tell(one: &Pushed, say: Say) {
 }
 
 fn document(pushed: &[Pushed], loki: &LokiConfig, problems: &[String]) -> Value {
-    let logs: Vec<Value> = pushed
-        .iter()
-        .map(|one| {
-            let (ended, why, pid) = match &one.ended {
-                Ended::Done => ("done", None, None),
-                Ended::Unfinished { why } => ("unfinished", why.as_deref(), None),
-                Ended::Held { why } => ("held", Some(why.as_str()), None),
-                Ended::Busy { pid } => ("busy", None, *pid),
-            };
-            let delivery = one.delivery;
-            json!({
-                "path": one.log.display().to_string(),
-                "ended": ended,
-                "why": why,
-                "pid": pid,
-                "lines": delivery.lines,
-                "acknowledged": delivery.acknowledged,
-                "below_level": delivery.below_level,
-                "pending": delivery.pending,
-                "parked": delivery.parked,
-                "quarantined": delivery.quarantined,
-                "replayed": delivery.replayed,
-                "missing": delivery.missing,
-            })
-        })
-        .collect();
     json!({
         "endpoint": loki.endpoint.shown(),
         "min_level": loki.min_level.name(),
-        "logs": logs,
+        "logs": entries(pushed),
         "problems": problems,
     })
+}
+
+/// What became of each log, for a document.
+pub(crate) fn entries(pushed: &[Pushed]) -> Vec<Value> {
+    let entry = |one: &Pushed| {
+        let (ended, why, pid) = match &one.ended {
+            Ended::Done => ("done", None, None),
+            Ended::Unfinished { why } => ("unfinished", why.as_deref(), None),
+            Ended::Held { why } => ("held", Some(why.as_str()), None),
+            Ended::Busy { pid } => ("busy", None, *pid),
+        };
+        let delivery = one.delivery;
+        json!({
+            "path": one.log.display().to_string(),
+            "ended": ended,
+            "why": why,
+            "pid": pid,
+            "lines": delivery.lines,
+            "acknowledged": delivery.acknowledged,
+            "below_level": delivery.below_level,
+            "pending": delivery.pending,
+            "parked": delivery.parked,
+            "quarantined": delivery.quarantined,
+            "replayed": delivery.replayed,
+            "missing": delivery.missing,
+        })
+    };
+    pushed.iter().map(entry).collect()
 }
 
 fn table(pushed: &[Pushed]) -> Table {

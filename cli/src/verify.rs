@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use lb_core::config::LokiConfig;
-use lb_core::loki::{Extra, Gap, StreamChecked, Tally, Verified, verify};
+use lb_core::loki::{Extra, Gap, Pushed, StreamChecked, Tally, Verified, repair, verify};
 use serde_json::{Value, json};
 
 use crate::Outcome;
 use crate::args::{Common, VerifyArgs};
+use crate::bar::Bar;
 use crate::configuration;
 use crate::interrupt::Interrupt;
-use crate::progress::Progress;
+use crate::push;
 use crate::say::{Say, counted, near};
 use crate::several::Several;
 use crate::table::{Lean, Table};
@@ -26,9 +27,17 @@ pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Resul
     let several = Several::find(&args.what.runs, common)?;
     let interrupt = Interrupt::watch()?;
     let deadline = args.what.deadline(Instant::now());
-    let verified = compare(&several, &loki, deadline, &interrupt, say)?;
+    let mut verified = compare(&several, &loki, deadline, &interrupt, say)?;
+    let mut repaired = Vec::new();
+    if args.repair && verified.finished && !verified.is_equal() {
+        repaired = mend(&verified, &loki, deadline, &interrupt, say)?;
+        // Also after the deadline: what was pushed is not proved otherwise.
+        verified = compare(&several, &loki, None, &interrupt, say)?;
+    }
     if say.wants_json() {
-        say.document(&document(&verified, &loki, &several.problems))?;
+        let mut document = document(&verified, &loki, &several.problems);
+        document["repaired"] = push::entries(&repaired).into();
+        say.document(&document)?;
     } else {
         say.data(&text(&verified, say))?;
     }
@@ -39,9 +48,21 @@ pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Resul
         say.remark("no logs there");
         return Ok(Outcome::Partly);
     }
-    tell(&verified, &loki, say);
+    push::tell(&repaired, say)?;
+    tell(&verified, &loki, args.repair, say);
     let all = verified.is_equal() && several.problems.is_empty();
     Ok(if all { Outcome::Done } else { Outcome::Partly })
+}
+
+fn mend(
+    verified: &Verified,
+    loki: &LokiConfig,
+    deadline: Option<Instant>,
+    interrupt: &Interrupt,
+    say: Say,
+) -> anyhow::Result<Vec<Pushed>> {
+    let mut bar = Bar::new(say);
+    Ok(repair(verified, loki, deadline, &mut push::shown(&mut bar, interrupt))?)
 }
 
 fn compare(
@@ -52,9 +73,9 @@ fn compare(
     say: Say,
 ) -> anyhow::Result<Verified> {
     let logs: Vec<PathBuf> = several.logs.iter().chain(&several.collected).cloned().collect();
-    let mut progress = Progress::new(say);
+    let mut bar = Bar::new(say);
     Ok(verify(&logs, &several.beside, loki, &mut |seen, why| {
-        progress.show(seen.bytes, seen.of_bytes, || {
+        bar.show(seen.bytes, seen.of_bytes, || {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             let lacking = match seen.lacking {
                 0 => String::new(),
@@ -68,7 +89,7 @@ fn compare(
 }
 
 /// What was found, in one sentence each.
-fn tell(verified: &Verified, loki: &LokiConfig, say: Say) {
+fn tell(verified: &Verified, loki: &LokiConfig, repaired: bool, say: Say) {
     let tally = verified.tally();
     let (endpoint, level) = (loki.endpoint.shown(), loki.min_level.name());
     let Tally { lines, held, equal, lacking, pending, parked, quarantined } = tally;
@@ -78,9 +99,8 @@ fn tell(verified: &Verified, loki: &LokiConfig, say: Say) {
     if lacking > 0 {
         let gaps = counted(verified.gaps.len() as u64, "gap");
         let lines = counted(lacking, "line");
-        say.warning(&format!(
-            "{gaps}: {lines} not in Loki; `lb verify --repair` pushes just those"
-        ));
+        let next = if repaired { "" } else { "; `lb verify --repair` pushes just those" };
+        say.warning(&format!("{gaps}: {lines} not in Loki{next}"));
     }
     if pending > 0 {
         say.warning(&format!("{} not sent yet; see `lb push`", counted(pending, "line")));

@@ -109,8 +109,14 @@ class Loki:
 
     def push(self, stream: Mapping[str, str], values: list[tuple[int, str]]) -> tuple[int, str]:
         """Push lines by hand, as JSON; status and body of the answer."""
-        entries = [[str(ns), line] for ns, line in values]
-        body = json.dumps({"streams": [{"stream": dict(stream), "values": entries}]}).encode()
+        return self.push_streams([(stream, values)])
+
+    def push_streams(self, streams: list[tuple[Mapping[str, str], list[tuple[int, str]]]]) -> tuple[int, str]:
+        """The same with several streams in one request, in their order."""
+        entries = [
+            {"stream": dict(stream), "values": [[str(ns), line] for ns, line in values]} for stream, values in streams
+        ]
+        body = json.dumps({"streams": entries}).encode()
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(f"{self.url}/loki/api/v1/push", body, headers)
         try:

@@ -39,6 +39,12 @@ pub(crate) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
+/// Whether somebody holds the lock of this file, for a look from outside: nobody waits because of it.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared) == Err(Errno::WOULDBLOCK)
+}
+
 /// Why there is no lock.
 #[derive(Debug)]
 pub(crate) enum LockError {
@@ -118,6 +124,11 @@ impl LockFile {
         // Its end would be the lock's.
         std::mem::forget(held);
         Ok(file)
+    }
+
+    /// The file, where it is open.
+    pub(crate) fn file(&self) -> Option<&File> {
+        self.open.as_ref().map(|open| &open.file)
     }
 
     fn ensure_open(&mut self) -> io::Result<FileId> {

@@ -17,7 +17,7 @@ mod unsynced;
 
 pub(crate) use beside::Beside;
 pub(crate) use block::Block;
-pub(crate) use lock::{LockError, LockFile, id_at, id_of, try_lock};
+pub(crate) use lock::{LockError, LockFile, id_at, id_of, is_locked, try_lock};
 pub(crate) use log::{Locked, LogFile, Rotation};
 pub(crate) use note::open_nofollow as open_ring_file;
 pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};

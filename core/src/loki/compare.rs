@@ -54,8 +54,10 @@ pub(super) struct StreamCheck {
     hasher: RandomState,
     ahead: Waiting,
     late: Waiting,
-    /// Loki was read from here to there, pauses apart; the end not included.
-    read: Option<(i64, i64)>,
+    /// From when to when Loki was read, both ends included, in order; between them are long pauses.
+    read: Vec<(i64, i64)>,
+    /// Nanoseconds with more lines than a page: what else they hold is not known.
+    crowded: HashSet<i64>,
     extra: HashSet<Key>,
     /// Loki had more of them than can be remembered.
     too_many_extra: bool,
@@ -100,7 +102,8 @@ impl StreamCheck {
             hasher: hasher.clone(),
             ahead: Waiting::new(stream),
             late: Waiting::new(stream),
-            read: None,
+            read: Vec::new(),
+            crowded: HashSet::new(),
             extra: HashSet::new(),
             too_many_extra: false,
             shared: false,
@@ -138,8 +141,19 @@ impl StreamCheck {
 
     /// From when to when Loki was read, both included; `None` where other streams came with it.
     pub(super) fn read_alone(&self) -> Option<(i64, i64)> {
-        let (first, end) = self.read.filter(|_| !self.shared)?;
-        Some((first, end.saturating_sub(1)))
+        let ((first, _), (_, last)) = (self.read.first()?, self.read.last()?);
+        (!self.shared).then_some((*first, *last))
+    }
+
+    /// Where reading goes on.
+    fn end(&self) -> Option<i64> {
+        self.read.last().map(|(_, last)| last.saturating_add(1))
+    }
+
+    /// Whether everything that Loki has of this nanosecond was seen and is remembered.
+    fn is_known(&self, ns: i64) -> bool {
+        let within = self.read.iter().any(|(first, last)| (*first..=*last).contains(&ns));
+        within && !self.too_many_extra && !self.crowded.contains(&ns)
     }
 
     /// Takes a line of the files.
@@ -147,7 +161,7 @@ impl StreamCheck {
         let sequence = self.sequences.entry(spot.file).or_default();
         *sequence += 1;
         let place = Place { spot, sequence: *sequence, ns: line.ns };
-        if self.read.is_none_or(|(_, end)| line.ns >= end) {
+        if self.end().is_none_or(|end| line.ns >= end) {
             self.ahead.push(line, text, place);
         } else if self.extra.remove(&key(&self.hasher, line.ns, text)) {
             judge(&place, Verdict::Held);
@@ -174,7 +188,7 @@ impl StreamCheck {
     ) -> Result<(), LookUpError> {
         self.settle_part(loki, judge, 4)?;
         self.settle_late(loki, judge)?;
-        if let Some((_, end)) = self.read {
+        if let Some(end) = self.end() {
             let empty = Waiting::new(&self.stream);
             self.read_on(loki, &empty, &[(end, end.saturating_add(MARGIN_NS))])?;
         }
@@ -195,7 +209,7 @@ impl StreamCheck {
             return Ok(());
         };
         times.retain(|ns| *ns <= upto);
-        let ranges = ranges(&times, self.read.map(|(_, end)| end));
+        let ranges = ranges(&times, self.end());
         let window = self.read_on(loki, &waiting, &ranges)?;
         let Window { first, mut held, crowded, .. } = window;
         if !crowded.is_empty() {
@@ -226,9 +240,11 @@ impl StreamCheck {
     ) -> Result<(), LookUpError> {
         let late = std::mem::replace(&mut self.late, Waiting::new(&self.stream));
         let found = look_up(loki, &late.batch)?;
+        let Window { first, .. } = Window::new(self, &late);
         for (index, place) in late.places.iter().enumerate() {
-            // Where every line of Loki was remembered, it has met an equal one.
-            let held = if self.too_many_extra { Verdict::Held } else { Verdict::HeldAsOne };
+            // Where all of Loki is remembered and has no such line any more, it has met an equal one.
+            let met = first[index] != index || self.is_known(place.ns);
+            let held = if met { Verdict::HeldAsOne } else { Verdict::Held };
             judge(place, if found.holds(index) { held } else { Verdict::Lacking });
         }
         Ok(())
@@ -248,10 +264,14 @@ impl StreamCheck {
         let mut pager = Pager::new(self.line_bytes);
         for (first, last) in ranges {
             pager.read(loki, self.stream.selector(), (*first, *last), &mut window)?;
-            let begun = self.read.map_or(*first, |(begun, _)| begun);
-            self.read = Some((begun, last.saturating_add(1)));
+            let end = self.end();
+            match self.read.last_mut().filter(|_| end == Some(*first)) {
+                Some(read) => read.1 = *last,
+                None => self.read.push((*first, *last)),
+            }
         }
         self.shared |= window.shared;
+        self.crowded.extend(&window.crowded);
         if !self.too_many_extra {
             self.extra.extend(window.extra.drain());
         }

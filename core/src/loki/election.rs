@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::offset::Target;
 use crate::failpoint::{self, Point};
-use crate::file::{LockError, LockFile, id_at, id_of};
+use crate::file::{LockError, LockFile, id_at, id_of, is_locked};
 use crate::names;
 use crate::ring::FileId;
 
@@ -19,6 +19,9 @@ pub(crate) struct Card {
     pub(crate) pid: u32,
     #[serde(flatten)]
     pub(crate) target: Target,
+    /// Why Loki does not take its lines now.
+    #[serde(default)]
+    pub(crate) trouble: Option<String>,
 }
 
 /// One who would ship a log.
@@ -30,7 +33,7 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     pub(crate) fn new(log: &Path, target: &Target) -> Self {
-        let card = Card { pid: std::process::id(), target: target.clone() };
+        let card = Card { pid: std::process::id(), target: target.clone(), trouble: None };
         Self { lock: LockFile::new(names::shipper_lock(log)), card, elected: None }
     }
 
@@ -48,19 +51,40 @@ impl Candidate {
             Err(LockError::Busy) => return Ok(false),
             Err(LockError::Io(error)) => return Err(error),
         };
+        let id = id_of(file)?;
+        self.card.trouble = None;
+        self.show()?;
+        self.elected = Some(id);
+        Ok(true)
+    }
+
+    /// Shows on the card why Loki does not take the lines, where this one is elected.
+    pub(crate) fn tell(&mut self, trouble: Option<&str>) {
+        if self.elected.is_some() && self.card.trouble.as_deref() != trouble {
+            self.card.trouble = trouble.map(str::to_owned);
+            // It is information only.
+            let _ = self.show();
+        }
+    }
+
+    fn show(&self) -> io::Result<()> {
+        let Some(file) = self.lock.file() else { return Ok(()) };
         let mut text = serde_json::to_vec(&self.card)?;
         text.push(b'\n');
         file.set_len(0)?;
         failpoint::at(Point::ShipElected);
-        file.write_all_at(&text, 0)?;
-        self.elected = Some(id_of(file)?);
-        Ok(true)
+        file.write_all_at(&text, 0)
     }
 
     /// Whether this one is still elected. Where somebody has deleted the lock, another may be.
     pub(crate) fn is_elected(&self) -> bool {
         self.elected.is_some() && id_at(self.lock.path()).is_ok_and(|there| there == self.elected)
     }
+}
+
+/// Whether somebody alive ships a log.
+pub(crate) fn is_shipped(log: &Path) -> bool {
+    is_locked(&names::shipper_lock(log))
 }
 
 /// Who ships a log, or was the last to do so, where it can be told.
@@ -83,7 +107,14 @@ mod tests {
         assert!(one.stand().unwrap() && one.stand().unwrap());
         assert!(!two.stand().unwrap());
         assert_eq!(elected(&log).unwrap().target, target("http://one"));
+        one.tell(Some("connection refused"));
+        two.tell(Some("not elected"));
+        assert_eq!(elected(&log).unwrap().trouble.as_deref(), Some("connection refused"));
+        one.tell(None);
+        assert_eq!(elected(&log).unwrap().trouble, None);
+        assert!(is_shipped(&log) && one.stand().unwrap());
         drop(one);
+        assert!(!is_shipped(&log));
         assert!(two.stand().unwrap());
         assert_eq!(elected(&log).unwrap().target, target("http://two"));
         // Somebody cleans up: whoever comes first is elected anew.

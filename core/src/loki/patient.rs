@@ -6,12 +6,11 @@ use std::time::Duration;
 use super::ask::{Ask, AskError, Question};
 
 /// Pauses between tries where Loki does not answer.
-const PAUSES: [Duration; 5] = [
+const PAUSES: [Duration; 4] = [
     Duration::from_millis(500),
     Duration::from_secs(1),
     Duration::from_secs(2),
     Duration::from_secs(4),
-    Duration::from_secs(8),
 ];
 /// The longest sleep between two calls of `progress`.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);

@@ -113,12 +113,12 @@ impl<S: Sink> Runner<S> {
                 }
             }
         }
-        match &mut self.engine {
-            Some(engine) => match engine.step() {
-                Step::Idle(until) => Step::Idle(until.min(self.next_stand)),
-                Step::Worked => Step::Worked,
-            },
-            None => Step::Idle(self.next_stand),
+        let Some(engine) = &mut self.engine else { return Step::Idle(self.next_stand) };
+        let step = engine.step();
+        self.candidate.tell(engine.last_failure());
+        match step {
+            Step::Idle(until) => Step::Idle(until.min(self.next_stand)),
+            Step::Worked => Step::Worked,
         }
     }
 

@@ -211,6 +211,19 @@ fn equal_lines_of_one_nanosecond_count_as_one() {
 }
 
 #[test]
+fn old_lines_that_come_late_are_no_equal_ones() {
+    let scene = Scene::new();
+    let text =
+        lines(0..60_000) + &line(START - 3 * HOUR, "INFO", "even", "old") + &lines(60_000..60_010);
+    assert!(text.len() > WAITING_BYTES / 2);
+    let log = scene.write("a.jsonl", &text);
+    let verified = scene.verify(&[log]);
+    let tally = Tally { lines: 60_011, held: 60_011, ..Tally::default() };
+    assert_eq!(verified.tally(), tally);
+    assert_eq!(extra_of(&verified), [0, 0]);
+}
+
+#[test]
 fn crowded_nanoseconds() {
     let mut scene = Scene::new();
     let mut text = lines(0..100);

@@ -12,14 +12,14 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// How often a bar is drawn, times a second.
 const DRAWN: u8 = 10;
 
-/// Progress of one work.
-pub(crate) struct Progress {
+/// How far one work is.
+pub(crate) struct Bar {
     say: Say,
     bar: Option<ProgressBar>,
     said: Instant,
 }
 
-impl Progress {
+impl Bar {
     pub(crate) fn new(say: Say) -> Self {
         let bar = (stderr().is_terminal() && !say.is_quiet()).then(|| {
             let bar =
@@ -44,7 +44,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for Bar {
     fn drop(&mut self) {
         self.bar.iter().for_each(ProgressBar::finish_and_clear);
     }
