@@ -5,6 +5,7 @@ as acknowledged, and it goes on by itself when it is mended. A hold lasts thirty
 from __future__ import annotations
 
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from typing import Any
 import pytest
 
 from support.certificates import Authority, needs_openssl
-from support.clib import LibraryError
+from support.clib import LibraryError, Logger, config
 from support.faults import Fault, Proxy, answering, basic, guarded, pass_on, proxy
 from support.journal import Journal, journaling
 from support.loki import Loki
-from support.process import wait_until
+from support.paths import LB
+from support.process import clean_environment, wait_until
 from support.saying import Saying
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -141,6 +143,20 @@ def test_lines_are_held_until_it_is_mended(
             assert [line.endswith("Loki takes the lines again") for line in told] == [False, True], told
     assert WRONG not in saying.text
     assert RIGHT not in saying.text
+
+
+@pytest.mark.parametrize("command", ["push", "verify"])
+def test_lb_does_not_wait_for_a_file_that_is_missing(loki: Loki, folder: Path, command: str) -> None:
+    """Whoever has typed a command is there to mend it."""
+    missing = folder / "password"
+    with Logger(config(folder)) as logger:
+        logger.log(b"a line")
+    given = {"LB_LOKI_ENDPOINT": loki.url, "LB_LOKI_USERNAME": "me", "LB_LOKI_PASSWORD_FILE": str(missing)}
+    environment = clean_environment({**given, "LB_OUTPUT_DIR": str(folder / "out")})
+    asked = [str(LB), command, "r"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2, done
+    assert f"loki.password_file: {missing}: No such file" in done.stderr, done.stderr
 
 
 def test_a_close_does_not_wait_for_it_and_the_next_program_tries_at_once(

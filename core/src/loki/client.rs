@@ -78,6 +78,16 @@ impl Client {
         Ok(Self { config, runtime: Some(runtime), http: None, secrets, encoder })
     }
 
+    /// For those who do not wait until somebody mends secrets and certificates.
+    ///
+    /// # Errors
+    /// What of these cannot be read or used.
+    pub(crate) fn ready(config: &LokiConfig) -> Result<Self, String> {
+        let mut client = Self::new(config)?;
+        client.http()?;
+        Ok(client)
+    }
+
     /// What requests are made with.
     ///
     /// # Errors

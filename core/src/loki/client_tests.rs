@@ -76,11 +76,15 @@ fn answer(status: &str, body: &str) -> String {
     format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-fn configured(loki: &serde_json::Value) -> Client {
+fn settings(loki: &serde_json::Value) -> LokiConfig {
     let around =
         Surroundings { env: Vec::new(), home: None, ..Surroundings::of_process().unwrap() };
     let config = load_with(serde_json::json!({"loki": loki}).to_string().as_bytes(), &around);
-    Client::new(&config.unwrap_or_else(|error| panic!("{error}")).loki.unwrap()).unwrap()
+    config.unwrap_or_else(|error| panic!("{error}")).loki.unwrap()
+}
+
+fn configured(loki: &serde_json::Value) -> Client {
+    Client::new(&settings(loki)).unwrap()
 }
 
 fn client(endpoint: &str) -> Client {
@@ -368,6 +372,7 @@ fn what_cannot_be_used_is_named_without_secrets() {
         config["endpoint"] = "https://127.0.0.1:1".into();
         let why = held(&mut configured(&config));
         assert!(why.contains(expected) && !why.contains("hunter2"), "{why}");
+        assert_eq!(Client::ready(&settings(&config)).err(), Some(why));
     }
 }
 

@@ -101,7 +101,7 @@ fn push_each(
     progress: &mut Progress<'_>,
     lost: impl Fn(&Path) -> Vec<Lost>,
 ) -> Result<Vec<Pushed>, Failure> {
-    Client::new(config).map_err(Failure::Loki)?;
+    Client::ready(config).map_err(Failure::Loki)?;
     let clock = SystemClock::new();
     let mut all = Vec::new();
     for log in logs {

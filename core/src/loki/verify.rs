@@ -48,7 +48,7 @@ pub fn verify(
     config: &LokiConfig,
     watch: &mut Watch<'_>,
 ) -> std::result::Result<Verified, Failure> {
-    let client = Client::new(config).map_err(Failure::Loki)?;
+    let client = Client::ready(config).map_err(Failure::Loki)?;
     Verifier::new(logs, config)?.run(logs, beside, &mut Patient::new(client, watch))
 }
 
