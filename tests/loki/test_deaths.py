@@ -13,12 +13,12 @@ import pytest
 
 from support import k6
 from support.campaign import Campaign, build_program
-from support.delivery import check_equal
+from support.delivery import check_equal, shipped
 from support.faults import pass_on, proxy
 from support.ledger import running_ledger
 from support.loki import Loki
 from support.process import wait_until
-from support.shipping import Stage, finish, judge_end, log_of, shipping
+from support.shipping import Stage, finish, judge_end, judge_sent, log_of, shipping
 from support.speaker import speaking
 
 PUSH_BYTES = 512 * 1024
@@ -66,20 +66,21 @@ def test_killed_again_and_again_among_several(loki: Loki, program: Path, folder:
     rounds = int(os.environ.get("TEST_SHIPPING_KILLS", "8"))
     rng = random.Random(os.environ.get("TEST_SEED", "7"))
     run_id = "crash-1"
-    block = {"enabled": True, "endpoint": loki.url, "flush_interval_ms": 50}
-    campaign = Campaign(program, folder, loki=block)
-    running = [campaign.start(3, 100_000) for _ in range(3)]
-    for _ in range(rounds):
-        time.sleep(rng.uniform(0, 1.0))
-        campaign.kill(*running.pop(rng.randrange(len(running))))
-        running.append(campaign.start(3, 100_000))
-    for session, process in running:
-        campaign.kill(session, process)
-    settings = json.loads(campaign.config)
-    stats = finish(settings)
+    with proxy(loki) as between:
+        block = {"enabled": True, "endpoint": between.url, "flush_interval_ms": 50, "encoding": "json"}
+        campaign = Campaign(program, folder, loki=block)
+        running = [campaign.start(3, 100_000) for _ in range(3)]
+        for _ in range(rounds):
+            time.sleep(rng.uniform(0, 1.0))
+            campaign.kill(*running.pop(rng.randrange(len(running))))
+            running.append(campaign.start(3, 100_000))
+        for session, process in running:
+            campaign.kill(session, process)
+        stats = finish(json.loads(campaign.config))
     campaign.check()
     assert stats["loki_replayed"] == 0
     judge_end(loki, campaign.log, run_id, stats)
+    judge_sent(between, shipped(campaign.log))
     assert stats["loki_lines"] > 10 * rounds, "that was no load"
 
 

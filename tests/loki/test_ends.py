@@ -44,6 +44,7 @@ def closes_in_time(start: Callable[[int], Speaker]) -> None:
         assert speaker.process.wait(5) == 0
         took.append(answer["took_us"] / 1000)
         if took[-1] <= DEADLINE_MS + SLACK_MS:
+            print(f"close took {took} ms, the deadline was {DEADLINE_MS} ms")
             return
     raise AssertionError(f"close took {took} ms, the deadline was {DEADLINE_MS} ms")
 
@@ -129,6 +130,7 @@ def test_close_returns_in_time_where_the_disk_is_frozen(loki: Loki, speaker_prog
             stats = finish(settings)
             judge_end(loki, log_of(disk, run_id), run_id, stats)
             if took[-1] <= DEADLINE_MS + SLACK_MS:
+                print(f"close took {took} ms, the deadline was {DEADLINE_MS} ms")
                 return
         raise AssertionError(f"close took {took} ms, the deadline was {DEADLINE_MS} ms")
 

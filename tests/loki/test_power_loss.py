@@ -4,7 +4,6 @@ is in Loki in the end, and what was there before is not sent again.
 
 from __future__ import annotations
 
-import gzip
 import json
 import shutil
 import sys
@@ -15,11 +14,11 @@ import pytest
 
 from support.clib import Logger
 from support.delivery import shipped
-from support.faults import Request, pass_on, proxy
+from support.faults import pass_on, proxy
 from support.loki import Loki, running_loki
 from support.paths import TESTS
 from support.process import wait_until
-from support.shipping import Stage, finish, judge_end, log_of, shipping
+from support.shipping import Stage, finish, judge_end, judge_sent, log_of, shipping
 from support.speaker import speaking
 from support.strace import Call, calls
 
@@ -158,12 +157,6 @@ def test_the_machine_crashes_behind_a_push(loki: Loki, folder: Path, speaker_pro
         judge_end(loki, log, run_id, stats)
 
 
-def lines_of(push: Request) -> list[str]:
-    """The lines of a push that is JSON."""
-    (stream,) = json.loads(gzip.decompress(push.body))["streams"]
-    return [value[1] for value in stream["values"]]
-
-
 def test_the_lock_of_shipping_is_deleted_while_two_ship(loki: Loki, folder: Path, speaker_program: Path) -> None:
     """Whoever was elected sees it before its next push, so that two never send the same lines."""
     run_id = "lock-deleted"
@@ -186,9 +179,7 @@ def test_the_lock_of_shipping_is_deleted_while_two_ship(loki: Loki, folder: Path
                 assert speaker.close(30_000)["code"] in (0, 7)
         stats = finish(settings)
     judge_end(loki, log, run_id, stats)
-    # Loki itself hides a line that comes twice within moments.
-    sent = [line for push in between.pushes for line in lines_of(push)]
-    assert sorted(sent) == [line for _, line in sorted(shipped(log), key=lambda pair: pair[1])]
+    judge_sent(between, shipped(log))
 
 
 def test_what_is_relied_on_is_on_the_disk_before(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:

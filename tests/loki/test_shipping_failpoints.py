@@ -12,19 +12,18 @@ import json
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from support import cc
 from support.delivery import shipped
+from support.faults import Proxy, proxy
 from support.loki import Loki, running_loki
 from support.paths import FAILPOINT_LIBRARY, ROOT, TESTS
 from support.process import clean_environment
-from support.shipping import Line, finish, judge_end, log_of, quarantined, shipping
+from support.shipping import Line, finish, judge_end, judge_sent, log_of, quarantined, shipping
 from support.speaker import speaking
 
 # Of which Loki takes no lines beyond MOST_BYTES.
@@ -32,6 +31,7 @@ MOST_BYTES = 4096
 TOO_LONG = 5000
 GOOD, BAD = 300, 5
 BATCH_LINES = 40
+SIDE_BY_SIDE = 14
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,21 +64,6 @@ def named(point: str) -> str:
     return f"ship-{point}"
 
 
-@pytest.fixture(scope="module")
-def strict_loki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
-    """One that refuses long lines."""
-    with running_loki(tmp_path_factory.mktemp("strict"), LOKI_MAX_LINE=str(MOST_BYTES)) as loki:
-        yield loki
-
-
-@pytest.fixture(scope="module")
-def mortal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The speaker, with points where it can be killed."""
-    return cc.build(
-        TESTS / "trouble" / "speaker.c", tmp_path_factory.mktemp("mortal") / "speaker", library=FAILPOINT_LIBRARY
-    )
-
-
 def test_each_point_has_its_case() -> None:
     source = (ROOT / "core" / "src" / "failpoint.rs").read_text(encoding="utf-8")
     table = re.findall(r'^    Ship\w+ = "([a-z-]+)",$', source, re.MULTILINE)
@@ -86,30 +71,41 @@ def test_each_point_has_its_case() -> None:
     assert {named(case.point) for case in CASES} == set(table)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.point}-{case.at}{'-cut' if case.cut else ''}")
-def test_died_at(case: Case, strict_loki: Loki, mortal: Path, folder: Path) -> None:
-    def judged(successors: int) -> None:
-        try:
-            Trial(case, strict_loki, mortal, folder / str(successors), successors).run()
-        except AssertionError as error:
-            raise AssertionError(f"{case}, {successors} successors: {error}") from error
+def test_died_at_each_point(folder: Path) -> None:
+    """All cases side by side: they mostly wait, and one Loki is enough for them."""
+    mortal = cc.build(TESTS / "trouble" / "speaker.c", folder / "mortal", library=FAILPOINT_LIBRARY)
+    wrong = []
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(judged, (1, 2)))
+    def judged(loki: Loki, case: Case, successors: int) -> None:
+        with proxy(loki) as between:
+            trial = Trial(case, loki, between, mortal, folder, successors)
+            try:
+                trial.run()
+            except AssertionError as error:
+                wrong.append(f"{case}, {successors} successors: {error}")
+
+    own = folder / "loki"
+    own.mkdir()
+    with running_loki(own, LOKI_MAX_LINE=str(MOST_BYTES)) as strict, ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+        trials = [pool.submit(judged, strict, case, successors) for case in CASES for successors in (1, 2)]
+        for trial in trials:
+            trial.result()
+    assert not wrong, "\n".join(wrong)
 
 
 class Trial:
     """One death and what comes after it."""
 
-    def __init__(self, case: Case, loki: Loki, program: Path, folder: Path, successors: int) -> None:
-        self.case, self.loki, self.program, self.folder = case, loki, program, folder
+    def __init__(self, case: Case, loki: Loki, between: Proxy, program: Path, folder: Path, successors: int) -> None:
+        self.case, self.loki, self.between, self.program = case, loki, between, program
         self.successors = successors
         cut = "-cut" if case.cut else ""
         self.run_id = f"{case.point}-{case.at}{cut}-{successors}"
-        self.log = log_of(folder, self.run_id)
-        folder.mkdir()
-        block = {"batch_size": BATCH_LINES}
-        self.settings = shipping(folder, loki.url, run_id=self.run_id, loki=block, ring_dir="log")
+        self.folder = folder / self.run_id
+        self.folder.mkdir()
+        self.log = log_of(self.folder, self.run_id)
+        block = {"batch_size": BATCH_LINES, "encoding": "json"}
+        self.settings = shipping(self.folder, between.url, run_id=self.run_id, loki=block, ring_dir="log")
 
     def run(self) -> None:
         self.fill({**self.settings, "loki": {}})
@@ -128,7 +124,9 @@ class Trial:
         stats = finish(self.settings)
         assert stats["loki_replayed"] == 0
         judge_end(self.loki, self.log, self.run_id, stats, lost=lost)
-        assert len(quarantined(self.log)) >= self.long_lines() > 0
+        refused = quarantined(self.log)
+        assert len(refused) >= self.long_lines() > 0
+        judge_sent(self.between, [*shipped(self.log), *lost], refused)
 
     def fill(self, settings: Mapping[str, Any]) -> None:
         """Lines in the file, good ones and some that are too long."""

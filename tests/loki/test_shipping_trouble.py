@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from support import mounts
+from support.campaign import run
 from support.delivery import shipped
 from support.faults import Fault, answering, never_answer, proxy
 from support.loki import Loki, running_loki
+from support.paths import LB
 from support.process import wait_until
-from support.shipping import Stage, finish, judge_end, log_of, quarantined, shipping
+from support.shipping import Stage, finish, judge, judge_end, log_of, quarantined, shipping
 from support.speaker import Speaker, speaking
 
 MIB = 1 << 20
@@ -144,3 +146,25 @@ def test_the_folder_is_cleared_while_a_program_ships(
     assert len(now) >= 100
     assert stats["loki_replayed"] == 0
     judge_end(loki, log, run_id, stats, lost=sorted(set(before) - set(now)))
+
+
+def test_a_read_only_folder_is_said(loki: Loki, speaker_program: Path, folder: Path) -> None:
+    """What was acknowledged could not be noted: nothing is sent, and `lb push` says why at once."""
+    run_id = "read-only"
+    with mounts.tmpfs(folder / "small", "4M") as small, proxy(loki) as between:
+        settings = shipping(small, between.url, run_id=run_id, ring_dir="shm")
+        log = log_of(small, run_id)
+        with speaking(speaker_program, folder / "own", {**settings, "loki": {}}) as speaker:
+            speaker.log(100)
+            assert speaker.close()["code"] == 0
+        mounts.tool("mount", "-o", "remount,ro", small)
+        command = [str(LB), "push", "--loki-endpoint", between.url, str(log)]
+        done = run(command)
+        assert done.returncode == 2, done
+        lock = log.with_name(f".{log.stem}.shipper")
+        assert f"{lock}: locking it: Read-only file system (os error 30); make its file system writable" in done.stderr
+        assert not between.requests
+        mounts.tool("mount", "-o", "remount,rw", small)
+        done = run(command)
+        assert done.returncode == 0, done
+        judge(loki, log, run_id)

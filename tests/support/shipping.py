@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from support.delivery import counted, shipped
-from support.faults import HEAD_END, Exchange, pass_on
+from support.faults import HEAD_END, Exchange, Proxy, pass_on
 from support.loki import HOUR, Loki
 from support.paths import TESTS
 from support.process import clean_environment
@@ -85,6 +87,18 @@ def judge_end(loki: Loki, log: Path, run_id: str, stats: Mapping[str, Any], *, l
     refused = len({line for _, line in lines}.intersection(quarantined(log)))
     told = tuple(stats[f"loki_{name}"] for name in ("lines", "acknowledged", "quarantined", "pending", "parked"))
     assert told == (len(lines), len(lines) - refused, refused, 0, 0), stats
+
+
+def judge_sent(between: Proxy, lines: Sequence[Line], refused: Sequence[str] = ()) -> None:
+    """Each of these lines was in one push, but for those that Loki has `refused`. Its counts do not tell: it hides what
+    comes twice within moments. The pushes are JSON.
+    """
+    times: Counter[str] = Counter()
+    for push in between.pushes:
+        (stream,) = json.loads(gzip.decompress(push.body))["streams"]
+        times.update(value[1] for value in stream["values"])
+    wrong = {line: times[line] for _, line in lines if line not in set(refused) and times[line] != 1}
+    assert not wrong, f"{len(wrong)} of {len(lines)} lines were not sent once: {list(wrong.items())[:3]}"
 
 
 class Stage:

@@ -13,6 +13,8 @@ use super::pace::{Clock, SystemClock};
 use super::plan::{Backoff, LONGEST_PAUSE};
 use super::sink::Sink;
 use crate::config::LokiConfig;
+use crate::error::Error;
+use crate::names;
 use crate::notice::{Trouble, say};
 use crate::stats::Delivery;
 
@@ -126,7 +128,10 @@ impl<S: Sink> Runner<S> {
         &mut self,
         connect: &mut impl FnMut() -> Result<S, String>,
     ) -> Result<(), (String, Duration)> {
-        let lock = |error: io::Error| (format!("its lock: {error}"), LONGEST_PAUSE);
+        let lock = |error: io::Error| {
+            let path = names::shipper_lock(&self.log);
+            (Error::io(&path, "locking it", error).to_string(), LONGEST_PAUSE)
+        };
         if !self.candidate.stand().map_err(lock)? {
             self.engine = None;
             self.compare();
