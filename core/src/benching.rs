@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::encode::{EncodedContext, Encoder, Source};
+use crate::loki::line::LineReader;
 use crate::loki::offset::Place;
 use crate::loki::parcel::{Packing, Parcel};
 use crate::loki::{json, protobuf};
-use crate::loki::line::LineReader;
 use crate::record::{Context, Level};
 
 /// The encoder with one context, as the writer has them.
@@ -73,7 +73,9 @@ impl Pushes {
     /// A line that is no record.
     pub fn read(&mut self, text: &[u8]) -> Result<usize, &'static str> {
         let mut at = 0;
-        while self.full.is_empty() && let Some(length) = memchr::memchr(b'\n', &text[at..]) {
+        while self.full.is_empty()
+            && let Some(length) = memchr::memchr(b'\n', &text[at..])
+        {
             let (line, start) = (&text[at..at + length], at as u64);
             at += length + 1;
             let read = self.reader.read(line)?;
@@ -91,11 +93,10 @@ impl Pushes {
     /// The next push that is full, as protobuf with raw snappy; it stays.
     ///
     /// # Errors
-    /// None in truth.
+    /// None: as those of [`Pushes::json`].
     pub fn protobuf(&mut self) -> Result<Option<Body>, String> {
         let Some(parcel) = self.full.front() else { return Ok(None) };
-        let body = self.protobuf.encode(&parcel.batch).map_err(|error| error.to_string())?;
-        Ok(Some(Body::new(parcel, body)))
+        Ok(Some(Body::new(parcel, self.protobuf.encode(&parcel.batch))))
     }
 
     /// The same as JSON with gzip.

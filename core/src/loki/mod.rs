@@ -58,6 +58,7 @@ mod segments;
 mod send;
 mod shipper;
 pub(crate) mod sink;
+mod snappy;
 mod source;
 mod standing;
 pub(crate) mod stream;
