@@ -34,8 +34,8 @@ SECOND_NS = 1_000_000_000
 def k6_log(folder: Path) -> Path:
     """What a run of ten seconds leaves."""
     with target() as url:
-        command = [BUILD / "k6", "run", "--quiet", "--out", "lb-loki", "--env", f"TARGET={url}"]
-        command.append(ROOT / "examples" / "demo" / "script.js")
+        command = [str(BUILD / "k6"), "run", "--quiet", "--out", "lb-loki", "--env", f"TARGET={url}"]
+        command.append(str(ROOT / "examples" / "demo" / "script.js"))
         environment = clean_environment({"LB_OUTPUT_DIR": str(folder), "HOME": str(folder)})
         done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode not in (0, K6_MISSED):
@@ -68,7 +68,7 @@ def run(setting: Setting) -> list[Table]:
     logs = {"k6": k6_log(setting.scratch), "record": made_up_log(setting.scratch, 100_000)}
 
     def measure(who: str, kind: str) -> None:
-        command = [PROGRAM, who, logs[kind], str(lines)]
+        command = [str(PROGRAM), who, str(logs[kind]), str(lines)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         found[who, kind].append(json.loads(done.stdout))
 

@@ -32,7 +32,7 @@ class Refusal(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     count = 0
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         Refusal.count += 1
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.send_response(429)

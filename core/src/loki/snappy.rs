@@ -25,12 +25,12 @@ const PATIENCE: usize = 32;
 pub(super) struct Compressor {
     /// Where eight bytes of a hash were seen last: the lower half of that position, because a copy
     /// reaches no further back. What an entry leads to is compared, so a wrong one does no harm.
-    seen: Box<[u16; 1 << TABLE_BITS]>,
+    seen: Vec<u16>,
 }
 
 impl Compressor {
     pub(super) fn new() -> Self {
-        Self { seen: Box::new([0; 1 << TABLE_BITS]) }
+        Self { seen: vec![0; 1 << TABLE_BITS] }
     }
 
     /// Appends the compressed text, which has less than 4 GiB. The same text gives the same bytes.
