@@ -5,7 +5,7 @@ holds afterwards; lines that it does not hold were lost, and are named. Each run
 of rate, on this machine: the lines a second are those of client and Loki together, and of k6 and tracing-loki those of
 the pauses without which they lose lines.
 
-- lb-log: the library opens the log, ships it and closes.
+- lb-log: `lb push`, which does what the shipper of a program does.
 - loki-client-go (Grafana's own): its default settings, protobuf and snappy.
 - tracing-loki: each line is the message of an event, protobuf and snappy.
 - k6's `--log-output=loki`: each line is a console.log, JSON. What the same script costs with `--log-output=none` is
@@ -65,10 +65,10 @@ class Run:
 
 def timed(command: list[str], scratch: Path) -> tuple[float, float]:
     """CPU and wall seconds of a program that has to end well."""
-    said = scratch / "output"
+    said, environment = scratch / "output", clean_environment({"HOME": str(scratch)})
     start = time.monotonic()
     with said.open("wb") as sink:
-        process = subprocess.Popen(command, env=clean_environment(), cwd=scratch, stdout=sink, stderr=sink)
+        process = subprocess.Popen(command, env=environment, cwd=scratch, stdout=sink, stderr=sink)
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.monotonic() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -90,7 +90,8 @@ class Bench:
 
     def write(self) -> None:
         """The log, and the beginnings of it that the peers get."""
-        self.loggers.run("log", "lb", "end", json.dumps(self.configuration()), "1", str(self.lines))
+        configuration = json.dumps({**IDENTITY, "output_dir": str(self.out)})
+        self.loggers.run("log", "lb", "end", configuration, "1", str(self.lines))
         with self.log.open("rb") as log:
             lines = log.readlines()
         if len(lines) != self.lines:
@@ -99,12 +100,8 @@ class Bench:
             with (self.scratch / f"{name}.jsonl").open("wb") as file:
                 file.writelines(lines[: self.lines * share // 100])
 
-    def configuration(self, **loki: object) -> dict[str, object]:
-        return {**IDENTITY, "output_dir": str(self.out), **({"loki": {"enabled": True, **loki}} if loki else {})}
-
     def ours(self, url: str) -> list[str]:
-        program = str(self.loggers.programs / "lb")
-        return [program, "idle", json.dumps(self.configuration(endpoint=url)), "0.001"]
+        return [str(BUILD / "lb"), "--loki-endpoint", url, "push", str(self.log)]
 
     def peer(self, name: str, url: str) -> list[str]:
         file, labels = str(self.scratch / f"{name}.jsonl"), [f"{name}={value}" for name, value in LABELS.items()]
