@@ -39,7 +39,7 @@ LABELS = {
 }
 SELECTOR = f'{{run_id="{RUN_ID}"}}'
 # The table's name of each client, and how many of a hundred of our lines it gets: the slower, the fewer.
-PEERS = {"loki-go": ("loki-client-go", 100), "tracing": ("tracing-loki", 5), "k6": ("k6 --log-output=loki", 1)}
+PEERS = {"loki-go": ("loki-client-go", 100), "tracing": ("tracing-loki", 5), "k6": ("k6 --log-output=loki", 2)}
 
 
 @dataclass(frozen=True)
