@@ -85,7 +85,7 @@ prove: | toolchain ## the queue under loom, miri, sanitizers and fuzzing; most o
 	@tools/prove.sh $(PROVE)
 
 .PHONY: bench
-bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
+bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(BUILD)/bin/loki-go $(BUILD)/tools/loki $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
 	@benches/run.sh $(BENCH)
 
 .PHONY: deps
@@ -169,13 +169,19 @@ $(STAMPS)/failpoints: $(FFI_SOURCES) $(CLI_SOURCES) | toolchain
 		--target-dir $(FAILPOINTS) --config profile.dev.debug=false
 	@$(stamp)
 
-# --- the Rust peers of `make bench` ---
+# --- the peers of `make bench`, in Rust and in Go ---
 
 PEERS := benches/peers
 $(STAMPS)/peers: $(CORE_SOURCES) $(call tree,$(PEERS)) | toolchain
 	@$(begin)
 	$(CARGO) build --locked --release --manifest-path $(PEERS)/Cargo.toml --target-dir $(BUILD)/peers
 	@$(stamp)
+
+LOKI_GO := $(PEERS)/loki-go
+$(BUILD)/bin/loki-go: $(call tree,$(LOKI_GO)) | toolchain
+	@$(begin)
+	GOWORK=off CGO_ENABLED=0 $(GO) build -C $(LOKI_GO) -buildvcs=false -trimpath -o '$(CURDIR)/$@.new' .
+	@$(call finish,$@.new)
 
 # --- k6, from Go ---
 

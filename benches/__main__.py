@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benches import caller, end_to_end, k6_cost, k6_frozen, line, places, rest
+from benches import caller, catch_up, encoding, end_to_end, k6_cost, k6_frozen, line, outage, places, rest
 from benches.setting import BUILD, Setting
 
 PARTS = {
@@ -21,6 +21,9 @@ PARTS = {
     "rest": rest.run,
     "k6": k6_cost.measure,
     "frozen": k6_frozen.measure,
+    "encoding": encoding.run,
+    "catchup": catch_up.run,
+    "outage": outage.run,
 }
 
 

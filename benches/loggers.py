@@ -94,7 +94,7 @@ class Loggers:
         self.figures[name].append(result)
         return result
 
-    def logged(self, name: str, program: str, mode: str, *numbers: float, **keys: str) -> None:
+    def logged(self, name: str, program: str, mode: str, *numbers: float, **keys: object) -> None:
         """One run of a logger; `keys` are of our configuration. Its file is checked and removed."""
         out = self.files / "out"
         out.mkdir()

@@ -5,4 +5,6 @@ set -eu -o pipefail
 cd "$(dirname "$0")/.."
 python=build/venv/bin/python
 [ -x "$python" ] || python=python3
+# What the tests know of Loki.
+export PYTHONPATH=tests
 exec "$python" -m benches "$@"

@@ -91,7 +91,7 @@ look() {
 look_for_options() {
   optional g++ g++ "the header is not compiled as C++ and spdlog is left out of \`make bench\`"
   optional pkg-config pkg-config "lb_log.pc is not tested"
-  optional readelf binutils "the SONAME of the shared library is not tested"
+  optional readelf binutils "SONAME and size of the shared library are not tested"
   optional shellcheck shellcheck "\`make check\` skips shellcheck"
   optional valgrind valgrind "the C examples are not run under valgrind"
   optional python3-config python3-dev "the C example that embeds Python is not built"

@@ -116,7 +116,7 @@ suite_gofmt() {
 }
 suite_gotidy() {
   local module status=0
-  for module in tools tools/loki benches/k6/timed examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
+  for module in tools tools/loki benches/k6/timed benches/peers/loki-go examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
   return "$status"
 }
 suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }

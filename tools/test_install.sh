@@ -93,14 +93,26 @@ else
   skip 'pkg-config is not here: lb_log.pc is not tested'
 fi
 
+# As a package ships it: Loki's client and its encryption are in it, and it stays small.
+readonly most_bytes=$((6 << 20))
+is_small() {
+  strip --strip-unneeded -o "$scratch/stripped" "$prefix/lib/$shared"
+  local bytes
+  bytes=$(stat -c %s "$scratch/stripped")
+  [ "$bytes" -lt "$most_bytes" ] || {
+    echo "$shared has $bytes bytes when it is stripped"
+    return 1
+  }
+}
 if command -v readelf >/dev/null; then
+  expect "the shared library, stripped, has less than $most_bytes bytes" is_small
   expect "the shared library's SONAME is $soname" \
     grep -q "SONAME.*\[$soname\]" <(readelf -d "$prefix/lib/$shared")
   expect 'it is never unloaded (nodelete)' grep -q 'NODELETE' <(readelf -d "$prefix/lib/$shared")
   expect 'it exports nothing but lb_…' \
     [ -z "$(readelf --dyn-syms -W "$prefix/lib/$shared" | awk '$5 == "GLOBAL" && $7 != "UND" && $8 !~ /^lb_/ { print $8 }')" ]
 else
-  skip 'readelf is not here: the SONAME is not tested'
+  skip 'readelf is not here: SONAME and size of the shared library are not tested'
 fi
 
 "$make" --no-print-directory --silent uninstall PREFIX="$prefix"

@@ -7,4 +7,4 @@ mod time;
 
 pub(crate) use escape::escape;
 pub(crate) use line::{EncodedContext, Encoder, Source};
-pub(crate) use time::{parse_timestamp, timestamp};
+pub(crate) use time::{TimeReader, parse_timestamp, timestamp};

@@ -5,6 +5,9 @@ const SECOND_NS: i64 = 1_000_000_000;
 /// Length of a timestamp without its `Z`.
 const LEN: usize = "2026-11-22T10:11:12.123456789".len();
 
+/// Where its fraction begins.
+const FRACTION: usize = "2026-11-22T10:11:12.".len();
+
 /// Appends the timestamp of `ns` nanoseconds since 1970, with its `Z`.
 pub(crate) fn append_timestamp(out: &mut Vec<u8>, ns: i64) {
     TimeText::new().append(out, ns);
@@ -118,6 +121,40 @@ pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
     i64::try_from(ns).ok()
 }
 
+/// Reads timestamps; remembers the last second.
+#[derive(Debug, Default)]
+pub(crate) struct TimeReader {
+    /// Its text up to the point, and its nanoseconds since 1970.
+    second: Option<([u8; FRACTION], i64)>,
+}
+
+impl TimeReader {
+    /// What [`parse_timestamp`] makes of a text.
+    #[inline]
+    pub(crate) fn read(&mut self, text: &[u8]) -> Option<i64> {
+        let (second, fraction) = text.split_first_chunk::<FRACTION>()?;
+        match &self.second {
+            Some((known, ns)) if known == second => ns.checked_add(parse_fraction(fraction)?),
+            _ => {
+                let ns = parse_timestamp(text)?;
+                let start = ns.checked_sub(parse_fraction(fraction)?);
+                self.second = start.map(|start| (*second, start));
+                Some(ns)
+            }
+        }
+    }
+}
+
+/// Nanoseconds of `123456789Z`.
+#[inline]
+fn parse_fraction(text: &[u8]) -> Option<i64> {
+    let [digits @ .., b'Z'] = text else { return None };
+    let digits: &[u8; LEN - FRACTION] = digits.try_into().ok()?;
+    digits.iter().try_fold(0, |number, byte| {
+        byte.is_ascii_digit().then(|| number * 10 + i64::from(byte - b'0'))
+    })
+}
+
 /// The day of a date, counted from 1970-01-01; the inverse of [`civil`] for dates that exist.
 fn days_of(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
@@ -154,6 +191,7 @@ mod tests {
             append_timestamp(&mut out, ns);
             assert_eq!(parse_timestamp(&out), Some(ns));
         }
+        let mut reader = TimeReader::default();
         for text in [
             "",
             "2026-11-22T10:11:12.12345678Z",
@@ -172,7 +210,31 @@ mod tests {
             "0000-01-01T00:00:00.000000000Z",
         ] {
             assert_eq!(parse_timestamp(text.as_bytes()), None, "{text}");
+            assert_eq!(reader.read(text.as_bytes()), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_reader_reads_as_if_it_remembered_nothing() {
+        let mut reader = TimeReader::default();
+        let second = 1_795_342_272 * SECOND_NS;
+        let near = [second, second + 1, second + 999_999_999, second - 1, second + SECOND_NS];
+        for ns in near.into_iter().chain([second, i64::MAX, i64::MAX - 1, i64::MIN, i64::MIN + 1]) {
+            let mut text = Vec::new();
+            append_timestamp(&mut text, ns);
+            assert_eq!(reader.read(&text), Some(ns));
+            assert_eq!(reader.read(&text), Some(ns), "again");
+            for (at, wrong) in [(29, b'+'), (28, b'x'), (19, b','), (0, b'x')] {
+                let mut text = text.clone();
+                text[at] = wrong;
+                assert_eq!(reader.read(&text), None, "{}", text.escape_ascii());
+            }
+            assert_eq!(reader.read(&[&*text, b"Z"].concat()), None);
+        }
+        let beyond = b"2262-04-11T23:47:16.854775808Z";
+        let mut text = Vec::new();
+        append_timestamp(&mut text, i64::MAX);
+        assert_eq!((reader.read(&text), reader.read(beyond)), (Some(i64::MAX), None));
     }
 
     #[test]

@@ -105,8 +105,7 @@ impl Client {
         let http = self.http()?;
         let (kind, encoding, body) = match &mut self.encoder {
             Encoder::Protobuf(encoder) => {
-                let body = encoder.encode(batch).map_err(|error| error.to_string())?;
-                ("application/x-protobuf", "snappy", body)
+                ("application/x-protobuf", "snappy", encoder.encode(batch))
             }
             Encoder::Json(encoder) => {
                 let body = encoder.encode(batch).map_err(|error| error.to_string())?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::recent::Recent;
 use super::stream::{Metadata, Stream};
 use super::text::{self, Scan};
-use crate::encode::parse_timestamp;
+use crate::encode::TimeReader;
 use crate::record::Level;
 
 /// What the shipper has to know of a line. Cloning it allocates nothing.
@@ -41,6 +41,7 @@ const MAX_PAIRS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct LineReader {
     static_labels: BTreeMap<String, String>,
+    times: TimeReader,
     heads: Recent<Head>,
     tails: Recent<Tail>,
     streams: HashMap<Box<str>, Arc<Stream>>,
@@ -93,6 +94,7 @@ impl LineReader {
     pub(crate) fn new(labels: &BTreeMap<String, String>) -> Self {
         Self {
             static_labels: labels.clone(),
+            times: TimeReader::default(),
             heads: Recent::new(),
             tails: Recent::new(),
             streams: HashMap::new(),
@@ -107,7 +109,7 @@ impl LineReader {
         }
         let timestamp = line.strip_prefix(START).and_then(|rest| rest.split_at_checked(TIMESTAMP));
         let (timestamp, rest) = timestamp.ok_or("it does not begin with a timestamp")?;
-        let ns = parse_timestamp(timestamp).ok_or("its timestamp is none")?;
+        let ns = self.times.read(timestamp).ok_or("its timestamp is none")?;
 
         let (head, length) = match self.heads.find(rest) {
             Some(found) => found,

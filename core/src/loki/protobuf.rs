@@ -13,6 +13,7 @@
 //! ```
 
 use super::batch::Batch;
+use super::snappy::Compressor;
 
 /// Field 1, 2 and 3 with a length before their bytes.
 const BYTES_1: u8 = 1 << 3 | 2;
@@ -28,25 +29,22 @@ const SECOND_NS: i64 = 1_000_000_000;
 pub(crate) struct Encoder {
     plain: Vec<u8>,
     packed: Vec<u8>,
-    snappy: snap::raw::Encoder,
+    snappy: Compressor,
 }
 
 impl Encoder {
     pub(crate) fn new() -> Self {
-        Self { plain: Vec::new(), packed: Vec::new(), snappy: snap::raw::Encoder::new() }
+        Self { plain: Vec::new(), packed: Vec::new(), snappy: Compressor::new() }
     }
 
     /// The body of a push of this batch.
-    ///
-    /// # Errors
-    /// Only for more than 4 GiB, which a batch never has.
-    pub(crate) fn encode(&mut self, batch: &Batch) -> Result<&[u8], snap::Error> {
+    pub(crate) fn encode(&mut self, batch: &Batch) -> &[u8] {
         self.plain.clear();
         self.plain.reserve(batch.bytes());
         append(&mut self.plain, batch);
-        self.packed.resize(snap::raw::max_compress_len(self.plain.len()), 0);
-        let length = self.snappy.compress(&self.plain, &mut self.packed)?;
-        Ok(&self.packed[..length])
+        self.packed.clear();
+        self.snappy.compress(&self.plain, &mut self.packed);
+        &self.packed
     }
 }
 
@@ -131,7 +129,7 @@ fn append_bytes(out: &mut Vec<u8>, field: u8, bytes: &[u8]) {
 }
 
 /// Seven bits a byte, lowest first.
-fn append_number(out: &mut Vec<u8>, mut number: u64) {
+pub(super) fn append_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
