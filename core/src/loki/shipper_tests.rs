@@ -122,7 +122,7 @@ fn close_counts_what_the_thread_does_not_know_yet() {
     }
     // A push of one line is under way, or about to be.
     log(&logger, 100);
-    let told = close(&logger, Duration::from_millis(1000)).1.unwrap_err().to_string();
+    let told = close(&logger, Duration::from_secs(1)).1.unwrap_err().to_string();
     assert!(told.contains("101 lines are not in Loki yet"), "{told}");
     let delivery = logger.stats().loki.unwrap();
     assert_eq!((delivery.lines, delivery.acknowledged, delivery.pending), (101, 0, 101));
