@@ -105,8 +105,9 @@ def commands_of_lb() -> list[list[str]]:
     """Every command of `lb` that says something of a run or of the configuration; those that there are."""
     help_text = subprocess.run([str(LB), "--help"], capture_output=True, text=True, check=True).stdout
     there = set(re.findall(r"^  ([a-z]+) ", help_text, re.MULTILINE))
-    wanted = [["config", "show"], ["config", "check"], ["status", "latest"], ["drain"], ["push", "latest"]]
-    return [command for command in [*wanted, ["verify", "latest"], ["runs"]] if command[0] in there]
+    wanted = [["config", "show"], ["config", "check"], ["status", "latest"], ["drain"], ["runs"], ["logs", "latest"]]
+    wanted += [[command, "latest", "--timeout", "1"] for command in ("push", "verify")]
+    return [command for command in wanted if command[0] in there]
 
 
 def ask_lb(written: Written, environment: Mapping[str, str], *more: str) -> None:

@@ -21,6 +21,7 @@ pub(crate) mod batch;
 pub(crate) mod client;
 mod compare;
 mod connection;
+mod counting;
 mod delivered;
 mod election;
 mod engine;

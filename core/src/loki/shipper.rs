@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::client::Client;
+use super::counting;
 use super::engine::Step;
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, SystemClock};
@@ -89,7 +90,7 @@ impl Shipper {
         let mut said = self.shared.said();
         said.finish_by = Some(deadline);
         self.shared.changed.notify_all();
-        let began = Instant::now();
+        let (began, mut counted) = (Instant::now(), None);
         while said.ended.is_none() {
             let last_word = began + LAST_WORD;
             let until = if said.failure.is_some() { deadline.min(last_word) } else { deadline };
@@ -98,6 +99,19 @@ impl Shipper {
                 break;
             }
             said = self.shared.wait(said, left.min(LAST_WORD));
+            if said.ended.is_none() && counted.is_none() && Instant::now() < deadline {
+                // The thread is in a request, and does not know what was written meanwhile.
+                drop(said);
+                counted = Some(counting::lines(&self.log, &target(&self.config)));
+                said = self.shared.said();
+            }
+        }
+        if let (None, Some(lines), Some(delivery)) =
+            (said.ended, counted.flatten(), said.delivery.as_mut())
+        {
+            let unknown = lines.saturating_sub(delivery.lines);
+            delivery.lines += unknown;
+            delivery.pending += unknown;
         }
         let (ended, failure) = (said.ended, said.failure.clone());
         let pending = said.delivery.unwrap_or_default().pending;

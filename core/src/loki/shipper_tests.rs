@@ -109,6 +109,25 @@ fn close_keeps_its_deadline_where_loki_never_answers() {
     assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
+/// What is written while a request is under way is neither in Loki nor forgotten.
+#[test]
+fn close_counts_what_the_thread_does_not_know_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let logger = logger(folder.path(), &server(None));
+    log(&logger, 1);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while logger.stats().loki.unwrap().lines == 0 {
+        assert!(Instant::now() < deadline, "{:?}", logger.stats().loki);
+        thread::sleep(Duration::from_millis(10));
+    }
+    // A push of one line is under way, or about to be.
+    log(&logger, 100);
+    let told = close(&logger, Duration::from_secs(1)).1.unwrap_err().to_string();
+    assert!(told.contains("101 lines are not in Loki yet"), "{told}");
+    let delivery = logger.stats().loki.unwrap();
+    assert_eq!((delivery.lines, delivery.acknowledged, delivery.pending), (101, 0, 101));
+}
+
 #[test]
 fn one_of_two_ships_and_the_other_takes_over() {
     let folder = tempfile::tempdir().unwrap();
