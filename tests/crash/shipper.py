@@ -68,11 +68,12 @@ def replaced(config: bytes) -> None:
 
 
 def daemon(config: bytes, when: str, until: str) -> None:
-    """A program without standard streams, from before it opens its log or from then on, that logs until a file is
-    there; in the first case it prints, too."""
+    """A program that logs until a file is there. It has no standard streams from before it opens its log, and prints all
+    the same; or it closes its output later: the shipper's file and connection are the next to be opened.
+    """
 
-    def close() -> None:
-        for descriptor in range(3):
+    def close(*descriptors: int) -> None:
+        for descriptor in descriptors:
             os.close(descriptor)
 
     def print_all() -> None:
@@ -81,10 +82,10 @@ def daemon(config: bytes, when: str, until: str) -> None:
                 os.write(descriptor, b"printed by the program\n")
 
     if when == "before":
-        close()
+        close(0, 1, 2)
     logger = Logger(config)
     if when == "after":
-        close()
+        close(1, 2)
     while not Path(until).exists():
         say(logger, "round", 20)
         logger.flush()

@@ -255,6 +255,9 @@ def test_a_daemon_without_standard_streams(when: str, loki: Loki, folder: Path) 
                 enough = len(between.requests) + 3
                 wait_until(lambda enough=enough: len(between.requests) >= enough, 20, "it ships")  # type: ignore[misc]
                 between.fault = fault
+            # A close does not wait for a Loki whose last answer was none.
+            enough = len(between.pushes) + 2
+            wait_until(lambda: len(between.pushes) >= enough, 20, "it ships again")
             over.touch()
             assert process.wait(30) == 0
         stats = finish(settings)
