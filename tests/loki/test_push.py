@@ -105,9 +105,7 @@ def test_what_a_killed_process_left_in_its_rings_is_pushed_too(loki: Loki, folde
     )
     command = [sys.executable, "-c", program, str(folder / "out")]
     environment = clean_environment()
-    with subprocess.Popen(
-        command, cwd=TESTS, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
+    with subprocess.Popen(command, cwd=TESTS, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdin is not None
         assert child.stdout.readline() == b"open\n"
