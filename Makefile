@@ -58,9 +58,11 @@ build: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc ## k6 with our o
 	@printf '%s\n' '$(BUILD)/k6' '$(BUILD)/lb' '$(BUILD)/lib/liblb_log.a' '$(BUILD)/lib/liblb_log.so' \
 		'$(BUILD)/lib/pkgconfig/lb_log.pc' '$(BUILD)/include/lb_log.h'
 
+# Anything makes `make demo` push to a Loki of its own, too.
+LOKI ?=
 .PHONY: demo
-demo: $(BUILD)/k6 $(BUILD)/bin/target ## a k6 test of ten seconds, and what its log file holds
-	@examples/demo/demo.sh
+demo: $(BUILD)/k6 $(BUILD)/bin/target $(if $(LOKI),$(BUILD)/lb $(BUILD)/tools/loki) ## a k6 test of ten seconds, and what its log file holds; LOKI=1: with a real Loki, and lb verify
+	@examples/demo/demo.sh $(if $(LOKI),--loki)
 
 .PHONY: test
 test: | toolchain ## all tests; runs every suite even when one fails

@@ -100,7 +100,7 @@ pub(crate) fn tell(pushed: &[Pushed], say: Say) -> anyhow::Result<()> {
     let mut ends = pushed.iter().map(|one| &one.ended);
     match ends.find(|ended| matches!(ended, Ended::Held { .. })) {
         Some(Ended::Held { why }) => {
-            bail!("Loki does not take the lines: {why}; mend that and push again")
+            bail!("Loki does not take the lines: {why}; push again when that is mended")
         }
         _ => Ok(()),
     }

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use lb_core::names;
-
 use crate::args::Common;
+use crate::blocks::is_gzipped;
 use crate::log::{self, Log};
 use crate::rings::{Rings, rotation};
 use crate::run;
@@ -26,45 +25,55 @@ pub(crate) struct Several {
 impl Several {
     /// Finds them all.
     pub(crate) fn find(runs: &[String], common: &Common) -> anyhow::Result<Self> {
-        let (mut logs, mut collected, mut beside) =
-            (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let mut named = Files::default();
+        let mut beside = Files::default();
         let mut problems = Vec::new();
         for name in runs {
-            let path = Path::new(name);
-            if is_collected(path) && path.is_file() {
-                collected.insert(absolute(path));
-                beside.extend(neighbours(path));
-                continue;
-            }
             let run = run::find(Some(name), common)?;
-            if run.path.is_file() {
-                beside.extend(neighbours(&run.path));
-            }
-            logs.extend(run.logs.iter().map(|log| absolute(&log.path)));
+            let folder = run.path.parent().filter(|_| run.path.is_file());
+            beside.add(&folder.map(neighbours).unwrap_or_default());
+            named.add(&run.logs);
             problems.extend(run.problems);
         }
         let rotation = rotation(common);
-        for log in &logs {
+        for log in &named.logs {
             Rings::settle(log, rotation, &mut problems);
         }
-        let beside = beside.difference(&logs).cloned().collect();
-        let (logs, collected) = (logs.into_iter().collect(), collected.into_iter().collect());
-        Ok(Self { logs, collected, beside, problems })
+        let others = beside.logs.difference(&named.logs);
+        let others = others.chain(beside.collected.difference(&named.collected));
+        Ok(Self {
+            beside: others.cloned().collect(),
+            logs: named.logs.into_iter().collect(),
+            collected: named.collected.into_iter().collect(),
+            problems,
+        })
     }
 }
 
-/// `{stem}.jsonl.gz`.
-fn is_collected(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.and_then(|name| name.strip_suffix(".gz"))
-        .is_some_and(|name| name.ends_with(names::LOG_SUFFIX))
+/// Files, absolute.
+#[derive(Default)]
+struct Files {
+    logs: BTreeSet<PathBuf>,
+    collected: BTreeSet<PathBuf>,
 }
 
-/// All logs below the folder of a file.
-fn neighbours(file: &Path) -> Vec<PathBuf> {
-    let folder = absolute(file).parent().map(Path::to_path_buf);
-    let (logs, _) = folder.map(|folder| log::below(&folder)).unwrap_or_default();
-    logs.into_iter().map(|log: Log| absolute(&log.path)).collect()
+impl Files {
+    fn add(&mut self, logs: &[Log]) {
+        for log in logs {
+            let (collected, plain): (Vec<_>, Vec<_>) =
+                log.records().partition(|path| is_gzipped(path));
+            // A log without any file may have records in rings.
+            if collected.is_empty() || !plain.is_empty() {
+                self.logs.insert(absolute(&log.path));
+            }
+            self.collected.extend(collected.into_iter().map(absolute));
+        }
+    }
+}
+
+/// All logs below a folder.
+fn neighbours(folder: &Path) -> Vec<Log> {
+    log::below(&absolute(folder)).0
 }
 
 fn absolute(path: &Path) -> PathBuf {

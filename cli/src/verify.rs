@@ -114,7 +114,9 @@ fn tell(verified: &Verified, loki: &LokiConfig, repaired: bool, say: Say) {
     let unreadable: u64 = verified.files.iter().map(|file| file.unreadable).sum();
     if unreadable > 0 {
         let lines = counted(unreadable, "line");
-        say.warning(&format!("{lines} are no records; `lb push` puts them into the quarantine"));
+        say.warning(&format!(
+            "{lines} without a record; `lb push` puts such lines into the quarantine"
+        ));
     }
     if quarantined > 0 {
         let lines = counted(quarantined, "line");

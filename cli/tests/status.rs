@@ -130,3 +130,23 @@ fn draining_what_needs_none_is_done() {
     assert_eq!(document["records"], 0);
     assert_eq!(document["files"].as_array().unwrap().len(), 1);
 }
+
+#[test]
+fn loki_has_columns_only_where_it_is_or_was_in_use() {
+    let lb = Lb::new();
+    lb.file("r/k6-h.jsonl", &lines(3));
+    let ran = lb.run("status ./r");
+    assert!(!ran.stdout.contains("ACKNOWLEDGED"), "{}", ran.stdout);
+    let document: Value = serde_json::from_str(&lb.run("status ./r --format json").stdout).unwrap();
+    assert_eq!(document["logs"][0]["loki"], Value::Null);
+
+    let lb = lb.env("LB_LOKI_ENABLED", "true").env("LB_LOKI_ENDPOINT", "http://127.0.0.1:1");
+    let ran = lb.run("status ./r");
+    assert!(ran.stdout.lines().next().unwrap().ends_with("PENDING  PARKED  QUARANTINED  REPLAYED"));
+    assert!(ran.stdout.lines().nth(1).unwrap().ends_with("  0"), "{}", ran.stdout);
+    assert!(ran.stderr.ends_with("no process ships it now; `lb push` does\n"), "{}", ran.stderr);
+    let document: Value = serde_json::from_str(&lb.run("status ./r --format json").stdout).unwrap();
+    let loki = &document["logs"][0]["loki"];
+    assert_eq!((&loki["pending"], &loki["shipper"]), (&3.into(), &Value::Null));
+    assert_eq!(loki["endpoint"], "http://127.0.0.1:1/loki/api/v1/push");
+}

@@ -2,16 +2,25 @@
 # What `make demo` runs: a server of our own, k6 with our output against it, and a look at the file.
 # Everything that is started here is ended here, after Ctrl-C too. Only the log file stays.
 #
-#   demo.sh [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given
+#   demo.sh [--loki] [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given
+#
+# With --loki the same goes to a real Loki of its own while k6 runs, and lb verify has the last word.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 readonly here root
 
-for program in "$root/build/k6" "$root/build/bin/target"; do
+with_loki=
+programs=("$root/build/k6" "$root/build/bin/target")
+if [ "${1:-}" = --loki ]; then
+  with_loki=1
+  programs+=("$root/build/lb" "$root/build/tools/loki")
+  shift
+fi
+for program in "${programs[@]}"; do
   if ! [ -x "$program" ]; then
-    echo "demo: $program is not there: run \`make demo\`" >&2
+    echo "demo: $program is not there: run \`make demo${with_loki:+ LOKI=1}\`" >&2
     exit 2
   fi
 done
@@ -23,13 +32,14 @@ export K6_NO_USAGE_REPORT=true K6_AUTO_EXTENSION_RESOLUTION=false
 output_dir=${1:-$root/benchmark_results}
 run_id=demo-$(date -u +%Y%m%d-%H%M%S)-$$
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/lb-log-demo.XXXXXX")
-target_pid=
+started=()
 
 end() {
-  if [ -n "$target_pid" ]; then
-    kill "$target_pid" 2>/dev/null || true
-    wait "$target_pid" 2>/dev/null || true
-  fi
+  local pid
+  for pid in "${started[@]}"; do
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
   rm -rf "$scratch"
 }
 trap end EXIT
@@ -39,24 +49,42 @@ trap 'exit 143' TERM
 
 "$root/build/bin/target" -grpc-listen '' -port-file "$scratch/ports" >"$scratch/target.log" 2>&1 &
 target_pid=$!
-for _ in $(seq 100); do
-  [ -e "$scratch/ports" ] && break
-  if ! kill -0 "$target_pid" 2>/dev/null; then break; fi
-  sleep 0.1
-done
-if ! [ -e "$scratch/ports" ]; then
-  echo "demo: the target did not start:" >&2
-  cat "$scratch/target.log" >&2
+started+=("$target_pid")
+
+# await PID NAME COMMAND…: until the command succeeds; what the process says is in NAME.log.
+await() {
+  local pid=$1 name=$2
+  shift 2
+  for _ in $(seq 300); do
+    if "$@" 2>/dev/null; then return; fi
+    if ! kill -0 "$pid" 2>/dev/null; then break; fi
+    sleep 0.1
+  done
+  echo "demo: the $name did not start:" >&2
+  cat "$scratch/$name.log" >&2
   exit 1
-fi
+}
+await "$target_pid" target [ -e "$scratch/ports" ]
 TARGET=$(sed -n 's/.*"http":"\([^"]*\)".*/\1/p' "$scratch/ports")
 export TARGET
 
+out=lb-loki
+if [ -n "$with_loki" ]; then
+  read -r LOKI_HTTP_PORT LOKI_GRPC_PORT < <(python3 "$here/loki.py" ports)
+  export LOKI_HTTP_PORT LOKI_GRPC_PORT LOKI_FOLDER=$scratch/loki
+  "$root/build/tools/loki" -config.file="$root/tests/loki/loki.yaml" -config.expand-env=true >"$scratch/loki.log" 2>&1 &
+  loki_pid=$!
+  started+=("$loki_pid")
+  url=http://127.0.0.1:$LOKI_HTTP_PORT
+  await "$loki_pid" loki python3 "$here/loki.py" ready "$url"
+  out=lb-loki=$url
+fi
+
 # In the folder of the script, where no lb.toml of somebody else lies.
 export LB_OUTPUT_DIR=$output_dir LB_RUN_ID=$run_id
-echo "\$ LB_RUN_ID=$run_id k6 run --quiet --out lb-loki script.js"
+echo "\$ LB_RUN_ID=$run_id k6 run --quiet --out $out script.js"
 status=0
-(cd "$here" && exec "$root/build/k6" run --quiet --out lb-loki script.js) || status=$?
+(cd "$here" && exec "$root/build/k6" run --quiet --out "$out" script.js) || status=$?
 # 105: k6 was interrupted, and so are we. Whether bash runs the trap behind a child that has ended
 # in good order is not certain.
 if [ "$status" = 105 ]; then exit 130; fi
@@ -73,3 +101,7 @@ if ! [ -e "${logs[0]}" ]; then
 fi
 cd "$root"
 python3 "$here/show.py" "${logs[@]#"$root/"}"
+if [ -n "$with_loki" ]; then
+  echo "\$ lb verify --loki-endpoint $url $run_id"
+  (cd "$here" && exec "$root/build/lb" verify --loki-endpoint "$url" "$run_id")
+fi

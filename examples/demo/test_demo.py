@@ -24,13 +24,13 @@ def left_of_group(group: int) -> list[str]:
     return [row[1] for row in rows if len(row) == 2 and int(row[0]) == group]
 
 
-def start_demo(scratch: Path) -> subprocess.Popen[str]:
+def start_demo(scratch: Path, *options: str) -> subprocess.Popen[str]:
     # What the environment says for other runs must not reach the demo.
     temporary = scratch / "tmp"
     temporary.mkdir()
     environment = os.environ | {"TMPDIR": str(temporary), "LB_REPETITION": "0", "K6_OUT": "nonsense"}
     return subprocess.Popen(
-        [str(DEMO), str(scratch / "runs")],
+        [str(DEMO), *options, str(scratch / "runs")],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -74,9 +74,24 @@ def test_the_demo_shows_what_k6_did_and_leaves_nothing_but_the_log(tmp_path: Pat
     assert [line for line in page.splitlines()[2:] if len(line) > show.WIDTH] == []
 
 
+@pytest.mark.timeout(180)
+def test_the_demo_with_loki_ends_with_a_proof(tmp_path: Path) -> None:
+    demo = start_demo(tmp_path, "--loki")
+    output, _ = demo.communicate(timeout=120)
+    assert demo.returncode == 0, output
+    assert left_of_group(demo.pid) == []
+    assert list((tmp_path / "tmp").iterdir()) == []
+    assert re.search(r"\bhttp_req +[1-9]", output), output
+    proof = output[output.index("$ lb verify") :]
+    found = re.search(r"^equal: http://127\S+ holds (\d+) of (\d+) lines from INFO up, in ", proof, re.MULTILINE)
+    assert found, proof
+    assert found[1] == found[2] != "0", proof
+
+
 @pytest.mark.timeout(120)
-def test_ctrl_c_ends_all_that_the_demo_has_started(tmp_path: Path) -> None:
-    demo = start_demo(tmp_path)
+@pytest.mark.parametrize("options", [(), ("--loki",)])
+def test_ctrl_c_ends_all_that_the_demo_has_started(tmp_path: Path, options: tuple[str, ...]) -> None:
+    demo = start_demo(tmp_path, *options)
     time.sleep(3)
     os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
     output, _ = demo.communicate(timeout=60)

@@ -30,7 +30,7 @@ class Ran:
         return json.loads(self.stdout)
 
 
-def lb(*arguments: str | Path, timeout: float = 120, **environment: str) -> Ran:
+def lb(*arguments: str | Path, **environment: str) -> Ran:
     """Run it to its end; `environment` is all of `LB_…` that it sees."""
     command = [str(LB), *map(str, arguments)]
     done = subprocess.run(
@@ -39,7 +39,7 @@ def lb(*arguments: str | Path, timeout: float = 120, **environment: str) -> Ran:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=timeout,
+        timeout=120,
         check=False,
     )
     return Ran(done.returncode, done.stdout, done.stderr)

@@ -49,11 +49,11 @@ pub fn shipping(log: &Path, configured: Option<&LokiConfig>) -> Option<Shipping>
     }
     let shipper = card.filter(|card| card.target == chosen);
     let mut waits = Vec::new();
-    let trouble = shipper.as_ref().and_then(|card| card.trouble.as_ref());
-    waits.extend(trouble.map(|trouble| match alive {
-        true => format!("Loki does not take the lines: {trouble}"),
-        false => format!("when its last shipper ended, Loki did not take the lines: {trouble}"),
-    }));
+    if let Some(trouble) = shipper.as_ref().and_then(|card| card.trouble.as_ref()) {
+        let since =
+            if alive { "Loki does not take the lines" } else { "its last shipper ended with" };
+        waits.push(format!("{since}: {trouble}"));
+    }
     waits.extend(offset.iter().flat_map(parked));
     Some(Shipping {
         endpoint: chosen.endpoint,
