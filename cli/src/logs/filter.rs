@@ -6,7 +6,7 @@ use std::ops::Range;
 use lb_core::record::Level;
 use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
-use regex::Regex;
+use regex::{Regex, bytes};
 
 use crate::record::{Record, Stamp, level_of_line};
 
@@ -82,6 +82,9 @@ pub(super) struct Text {
     pattern: Regex,
     /// Where the pattern is a text that JSON writes as it is.
     mark: Option<Finder<'static>>,
+    /// The same pattern for a whole line, where it does not ask what stands around a match. What
+    /// it does not find in a line without escapes is in none of its values.
+    in_line: Option<bytes::Regex>,
 }
 
 impl Text {
@@ -90,11 +93,18 @@ impl Text {
         let is_plain = |c: char| !is_special(c) && c != '"' && !c.is_ascii_control();
         let plain = !pattern.is_empty() && pattern.chars().all(is_plain);
         let mark = plain.then(|| Finder::new(pattern).into_owned());
-        Ok(Self { pattern: Regex::new(pattern)?, mark })
+        let looks_around = regex_syntax::parse(pattern)
+            .map_or(true, |parsed| !parsed.properties().look_set().is_empty());
+        let in_line = if looks_around { None } else { Some(bytes::Regex::new(pattern)?) };
+        Ok(Self { pattern: Regex::new(pattern)?, mark, in_line })
     }
 
     fn may_be_in(&self, line: &[u8]) -> bool {
-        self.mark.as_ref().is_none_or(|mark| mark.find(line).is_some())
+        if let Some(mark) = &self.mark {
+            return mark.find(line).is_some();
+        }
+        let in_line = self.in_line.as_ref();
+        in_line.is_none_or(|pattern| memchr(b'\\', line).is_some() || pattern.is_match(line))
     }
 
     fn is_in(&self, record: &Record<'_>) -> bool {
@@ -286,6 +296,9 @@ mod tests {
             ("log", vec![1, 2, 3, 4]),
             ("setup", vec![2]),
             ("message", vec![]),
+            ("message|x{9}", vec![]),
+            ("[s]low", vec![4]),
+            ("no .disk", vec![2]),
             (r"disk.\s", vec![2]),
             ("", vec![1, 2, 3, 4]),
         ] {
