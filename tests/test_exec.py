@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
-import termios
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +14,7 @@ import pytest
 from support.paths import LB
 from support.process import clean_environment, wait_until
 from support.records import Record, read_log
+from support.terminal import Terminal
 
 EXEC = [str(LB), "exec", "--component", "tool"]
 
@@ -114,7 +109,7 @@ def test_its_own_failures_are_those_of_env(folder: Path) -> None:
 
 
 def test_the_identity_goes_on_to_the_command(folder: Path) -> None:
-    names = "RUN_ID COMPONENT HOST WORKLOAD REPETITION SCENARIO PHASE OUTPUT_DIR".split()
+    names = ["RUN_ID", "COMPONENT", "HOST", "WORKLOAD", "REPETITION", "SCENARIO", "PHASE", "OUTPUT_DIR"]
     shown = "; ".join(f'echo "$LB_{name}"' for name in names)
     flags = ["--workload", "cpu", "--repetition", "3", "--scenario", "ramp", "--phase", "setup", "--output-dir", "out"]
     status, out, _ = run([*EXEC, *flags, "--", "sh", "-c", shown], folder, LB_HOST="node-1", LB_RUN_ID="r-1")
@@ -192,7 +187,8 @@ def test_long_lines_are_in_the_log_in_pieces(folder: Path) -> None:
     assert [record["tags"]["piece"] for record in first] == list(range(1, len(first) + 1))
     assert "".join(r["message"] for r in first) == "ERROR " + text.decode(errors="replace")
     assert {record["level"] for record in first} == {"ERROR"}
-    assert rest[0]["message"] == "next" and "piece" not in rest[0]["tags"]
+    assert rest[0]["message"] == "next"
+    assert "piece" not in rest[0]["tags"]
     assert "".join(r["message"] for r in rest[1:]) == text[:300_000].decode()
     assert {record["level"] for record in rest} == {"INFO"}
 
@@ -214,7 +210,8 @@ def test_output_is_shown_at_once(folder: Path) -> None:
     env = clean_environment()
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=folder, env=env, stdin=pipe, stdout=pipe) as process:
-        assert process.stdout and process.stdin
+        assert process.stdout
+        assert process.stdin
         assert process.stdout.read(6) == b"prompt"
         process.stdin.write(b"yes\n")
         process.stdin.close()
@@ -233,7 +230,8 @@ def test_a_child_that_stays_does_not_keep_it(folder: Path) -> None:
 
 def test_a_child_that_writes_on_does_not_keep_it(folder: Path) -> None:
     status, out, _ = run([*EXEC, "--", "sh", "-c", "yes & echo $! >pid"], folder)
-    assert status == 0 and out.startswith(b"y\n")
+    assert status == 0
+    assert out.startswith(b"y\n")
 
 
 def test_a_reader_that_goes_away_is_told_to_the_command(folder: Path) -> None:
@@ -244,7 +242,8 @@ def test_a_reader_that_goes_away_is_told_to_the_command(folder: Path) -> None:
 def test_a_full_disk_behind_stdout_costs_no_record(folder: Path) -> None:
     command = f"{' '.join(EXEC)} -- seq 3 >/dev/full"
     status, _, err = run(["bash", "-c", command], folder)
-    assert status == 0 and b"stdout cannot be written: No space left" in err, err
+    assert status == 0
+    assert b"stdout cannot be written: No space left" in err
     assert messages(folder, "stdout") == ["1", "2", "3"]
 
 
@@ -317,56 +316,10 @@ def test_what_is_ignored_stays_ignored(folder: Path) -> None:
 # --- a terminal ---
 
 
-class Terminal:
-    """A program in a terminal of its own, in a session whose terminal it is."""
-
-    def __init__(self, folder: Path, *command: str) -> None:
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
-            os.chdir(folder)
-            os.execvpe(command[0], list(command), clean_environment())
-        self.said = b""
-
-    def resize(self, rows: int, columns: int) -> None:
-        fcntl.ioctl(self.fd, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-
-    def read_until(self, true: Callable[[bytes], bool], what: str) -> bytes:
-        end = time.monotonic() + 20
-        while not true(self.said):
-            assert time.monotonic() < end, f"{what}: {self.said!r}"
-            if select.select([self.fd], [], [], 0.05)[0]:
-                try:
-                    self.said += os.read(self.fd, 65536)
-                except OSError:
-                    break
-        return self.said
-
-    def write(self, text: bytes) -> None:
-        os.write(self.fd, text)
-
-    def modes(self) -> int:
-        """ICANON and ECHO, as they are now."""
-        flags: int = termios.tcgetattr(self.fd)[3]
-        return flags & (termios.ICANON | termios.ECHO)
-
-    def status(self) -> int:
-        end = time.monotonic() + 20
-        while time.monotonic() < end:
-            if select.select([self.fd], [], [], 0.02)[0]:
-                try:
-                    self.said += os.read(self.fd, 65536)
-                except OSError:
-                    pass
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                os.close(self.fd)
-                return os.waitstatus_to_exitcode(status)
-        os.kill(self.pid, signal.SIGKILL)
-        raise AssertionError(f"it does not end: {self.said!r}")
-
-
 def test_ctrl_c_reaches_the_command_once(folder: Path) -> None:
-    terminal = Terminal(folder, *EXEC, "--", "sh", "-c", "trap 'echo got INT' INT; echo ready; sleep 1; sleep 0.3; exit 5")
+    terminal = Terminal(
+        folder, *EXEC, "--", "sh", "-c", "trap 'echo got INT' INT; echo ready; sleep 1; sleep 0.3; exit 5"
+    )
     terminal.read_until(lambda said: b"ready" in said, "it is ready")
     terminal.write(b"\x03")
     assert terminal.status() == 5
@@ -408,11 +361,19 @@ def test_a_terminal_for_the_command(folder: Path) -> None:
     assert terminal.status() == 9
     assert re.search(rb"/dev/pts/\d+", terminal.said), terminal.said
     found = messages(folder, "stdout")
-    assert "33 101" in found and "got=typed" in found and "20 60" in found, found
+    assert {"33 101", "got=typed", "20 60"} <= set(found)
 
 
 def test_ctrl_c_in_a_terminal_of_its_own(folder: Path) -> None:
-    terminal = Terminal(folder, *EXEC, "--tty", "--", "sh", "-c", "trap 'echo got INT; exit 6' INT; echo ready; while :; do sleep 0.05; done")
+    terminal = Terminal(
+        folder,
+        *EXEC,
+        "--tty",
+        "--",
+        "sh",
+        "-c",
+        "trap 'echo got INT; exit 6' INT; echo ready; while :; do sleep 0.05; done",
+    )
     terminal.read_until(lambda said: b"ready" in said, "it is ready")
     terminal.write(b"\x03")
     assert terminal.status() == 6
@@ -420,7 +381,9 @@ def test_ctrl_c_in_a_terminal_of_its_own(folder: Path) -> None:
 
 
 def test_a_terminal_where_there_is_none(folder: Path) -> None:
-    status, out, err = run([*EXEC, "--tty", "--", "sh", "-c", "cat; test -t 1 && echo tty; echo err >&2; exit 4"], folder, b"given\n")
+    status, out, err = run(
+        [*EXEC, "--tty", "--", "sh", "-c", "cat; test -t 1 && echo tty; echo err >&2; exit 4"], folder, b"given\n"
+    )
     assert (status, out, err) == (4, b"given\r\ntty\r\nerr\r\n", b"")
     assert messages(folder, "stdout") == ["given", "tty", "err"]
 

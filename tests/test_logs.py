@@ -7,7 +7,6 @@ import gzip
 import io
 import json
 import os
-import pty
 import random
 import resource
 import select
@@ -22,6 +21,7 @@ import pytest
 
 from support.paths import LB
 from support.process import clean_environment, wait_until
+from support.terminal import Terminal
 
 BASE_NS = 1_795_342_272 * 10**9
 
@@ -219,31 +219,22 @@ def test_text_is_for_people_and_never_steers_their_terminal(run: Path) -> None:
     assert not {c for c in text if ord(c) < 32 and c != "\n"}
     assert "app@node-1 none/1 test log: begins" in lb(run, "logs", "-v").stdout.decode()
     forced = lb(run, "logs", CLICOLOR_FORCE="1", NO_COLOR="")
-    assert b"\x1b[31mERROR   \x1b[0m" in forced.stdout and b"[2J" in forced.stdout
+    assert b"\x1b[31mERROR   \x1b[0m" in forced.stdout
+    assert b"[2J" in forced.stdout
     assert b"\x1b[2J" not in forced.stdout
     assert b"\x1b" not in lb(run, "logs", CLICOLOR_FORCE="1", NO_COLOR="1").stdout
 
 
 def on_a_terminal(folder: Path, no_color: str) -> bytes:
-    environment = clean_environment({"NO_COLOR": no_color, "TERM": "xterm"})
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.execve(LB, [str(LB), "logs"], environment)
-    said = b""
-    while True:
-        try:
-            said += os.read(fd, 65536)
-        except OSError:
-            break
-    assert os.waitpid(pid, 0)[1] == 0
-    os.close(fd)
-    return said
+    terminal = Terminal(folder, str(LB), "logs", NO_COLOR=no_color, TERM="xterm")
+    assert terminal.status() == 0
+    return terminal.said
 
 
 def test_colours_are_for_terminals(run: Path) -> None:
     coloured = on_a_terminal(run, "")
-    assert b"\x1b[31mERROR   \x1b[0m" in coloured and b"\x1b[2J" not in coloured
+    assert b"\x1b[31mERROR   \x1b[0m" in coloured
+    assert b"\x1b[2J" not in coloured
     assert b"\x1b" not in on_a_terminal(run, "1")
 
 
@@ -254,7 +245,8 @@ def test_csv(run: Path) -> None:
     assert json.loads(rows[1]["tags"]) == {"phase": "run", "status": 503}
     assert (rows[3]["event_type"], rows[3]["repetition"], rows[0]["scenario"]) == ("run_end", "12", "")
     refused = lb(run, "status", "--format", "csv")
-    assert refused.returncode == 2 and b"lb logs" in refused.stderr
+    assert refused.returncode == 2
+    assert b"lb logs" in refused.stderr
 
 
 def test_what_cannot_be_read_is_named_and_the_rest_is_shown(folder: Path) -> None:
@@ -270,13 +262,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(folder: Path) -> Non
     assert "app-a.jsonl.gz: the gzip data is cut or damaged behind" in said
     assert "app-b.jsonl: 2 lines are no records" in said
     found = [json.loads(text)["message"] for text in done.stdout.decode().splitlines()]
-    assert "good" in found and "cut" not in found
+    assert "good" in found
+    assert "cut" not in found
     found.remove("good")
     assert 1000 < len(found) < 20_000
     assert found == [json.loads(text)["message"] for text in texts[: len(found)]]
     empty = put(folder / "empty.jsonl")
     done = lb(folder, "logs", str(empty))
-    assert done.returncode == 2 and b"no log file of ours" in done.stderr
+    assert done.returncode == 2
+    assert b"no log file of ours" in done.stderr
 
 
 def test_a_reader_that_has_seen_enough(folder: Path) -> None:
@@ -296,7 +290,7 @@ class Following:
     """`lb logs -f`, and what it has shown so far."""
 
     def __init__(self, folder: Path, *arguments: str) -> None:
-        command = [LB, "logs", "-f", "--format", "json", *arguments]
+        command = [str(LB), "logs", "-f", "--format", "json", *arguments]
         self.process = subprocess.Popen(
             command, cwd=folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -427,16 +421,19 @@ def test_runs(folder: Path) -> None:
     put(torn, *[line(n, os.urandom(50).hex()) for n in range(5000)])
     torn.write_bytes(torn.read_bytes()[:-1000])
     done = lb(folder, "runs")
-    assert done.returncode == 1 and b"app-b.jsonl.gz" in done.stderr
+    assert done.returncode == 1
+    assert b"app-b.jsonl.gz" in done.stderr
     nowhere = lb(folder, "runs", "--output-dir", "nowhere")
-    assert nowhere.returncode == 2 and b"nowhere: no runs yet" in nowhere.stderr
+    assert nowhere.returncode == 2
+    assert b"nowhere: no runs yet" in nowhere.stderr
 
 
 def test_a_run_that_is_being_written(folder: Path) -> None:
     command = [str(LB), "exec", "--component", "tool", "--", "sh", "-c", "echo ready; sleep 30"]
     with subprocess.Popen(command, cwd=folder, env=clean_environment(), stdout=subprocess.PIPE) as process:
         try:
-            assert process.stdout and process.stdout.readline() == b"ready\n"
+            assert process.stdout
+            assert process.stdout.readline() == b"ready\n"
             wait_until(lambda: b"ready" in lb(folder, "logs").stdout, 20, "its record is shown")
             assert b"tool" in lb(folder, "runs").stdout
         finally:
