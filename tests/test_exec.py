@@ -89,7 +89,7 @@ def test_its_own_failures_are_those_of_env(folder: Path) -> None:
     directory.mkdir()
     missing = folder / "missing"
     for command in (["no-such-command-anywhere"], [str(missing)], [str(plain)], [str(directory)]):
-        status, out, err = run([*EXEC, "--", *command], folder)
+        status, out, err = run([*EXEC, "--", *command], folder, LB_RUN_ID="one")
         assert status == run(["env", *command], folder)[0], command
         assert out == b"", command
         assert b"lb exec: " + command[0].encode() in err, err
