@@ -40,7 +40,8 @@ impl Several {
             if run.path.is_file() {
                 beside.extend(neighbours(&run.path));
             }
-            logs.extend(run.logs.iter().map(|log| absolute(&log.path)));
+            let here = run.logs.iter().filter(|log| log.is_here());
+            logs.extend(here.map(|log| absolute(&log.path)));
             problems.extend(run.problems);
         }
         let rotation = rotation(common);
@@ -64,7 +65,7 @@ fn is_collected(path: &Path) -> bool {
 fn neighbours(file: &Path) -> Vec<PathBuf> {
     let folder = absolute(file).parent().map(Path::to_path_buf);
     let (logs, _) = folder.map(|folder| log::below(&folder)).unwrap_or_default();
-    logs.into_iter().map(|log: Log| absolute(&log.path)).collect()
+    logs.into_iter().filter(Log::is_here).map(|log| absolute(&log.path)).collect()
 }
 
 fn absolute(path: &Path) -> PathBuf {
