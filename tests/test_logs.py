@@ -231,6 +231,16 @@ def on_a_terminal(folder: Path, no_color: str) -> bytes:
     return terminal.said
 
 
+def test_json_on_a_terminal_is_the_same_json(folder: Path) -> None:
+    text = line(0, "\x9b2J\x7f ü")
+    put(folder / RESULTS / "run-1/logs/app-a.jsonl", text)
+    terminal = Terminal(folder, str(LB), "logs", "--format", "json")
+    assert terminal.status() == 0
+    assert json.loads(terminal.said) == json.loads(text)
+    assert not {c for c in terminal.said.decode().strip() if ord(c) < 32 or 127 <= ord(c) < 160}
+    assert lines_of(folder) == [text]
+
+
 def test_colours_are_for_terminals(run: Path) -> None:
     coloured = on_a_terminal(run, "")
     assert b"\x1b[31mERROR   \x1b[0m" in coloured
