@@ -18,6 +18,7 @@ const FAINT: &str = "\u{1b}[2m";
 const BELOW: [&str; 2] = ["exception", "stack"];
 
 /// How records are printed.
+#[allow(clippy::struct_excessive_bools)] // Each is a choice of its own.
 #[derive(Debug)]
 pub(super) struct Style {
     pub(super) format: Format,
