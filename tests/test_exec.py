@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -316,10 +317,20 @@ def test_what_is_ignored_stays_ignored(folder: Path) -> None:
 # --- a terminal ---
 
 
+# Takes each signal one by one, also two that come at nearly the same time.
+COUNTS = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("ready", flush=True)
+while signal.sigtimedwait([signal.SIGINT], 1.5):
+    print("got INT", flush=True)
+raise SystemExit(5)
+"""
+
+
 def test_ctrl_c_reaches_the_command_once(folder: Path) -> None:
-    terminal = Terminal(
-        folder, *EXEC, "--", "sh", "-c", "trap 'echo got INT' INT; echo ready; sleep 1; sleep 0.3; exit 5"
-    )
+    (folder / "counts.py").write_text(COUNTS)
+    terminal = Terminal(folder, *EXEC, "--", sys.executable, "counts.py")
     terminal.read_until(lambda said: b"ready" in said, "it is ready")
     terminal.write(b"\x03")
     assert terminal.status() == 5
