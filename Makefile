@@ -12,6 +12,7 @@ PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+SHAREDIR ?= $(PREFIX)/share
 DESTDIR ?=
 # Arguments of benches/run.sh: make bench BENCH='--quick caller'
 BENCH ?=
@@ -160,6 +161,14 @@ $(STAMPS)/lb: $(CLI_SOURCES) $(STAMPS)/commit-$(COMMIT) | toolchain
 $(BUILD)/lb: $(STAMPS)/lb
 	@:
 
+# Man pages and completions.
+SHARE := $(BUILD)/share
+$(STAMPS)/share: $(CLI_SOURCES) xtask/Cargo.toml $(call tree,xtask/src) | toolchain
+	@$(begin)
+	@rm -rf $(SHARE)
+	$(CARGO) run --locked --quiet --package xtask --target-dir '$(CARGO_TARGET_DIR)' -- share $(SHARE)
+	@$(stamp)
+
 # --- both again, for tests that kill them where they ask for it ---
 
 # In a folder of its own: what is built with the feature never becomes a product.
@@ -253,8 +262,12 @@ $(STAMPS)/go-tests: go.work $(XK6_TREE) $(TARGET_TREE) $(BUILD)/lib/liblb_log.a 
 
 # Other programs have the name lb too. The command is installed as lb-log; it gets its short name
 # where nobody else has it. A package (DESTDIR) has to decide that on the machine it is installed on.
+MAN := man/man1
+COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+# What belongs to the short name.
+SHORT_SHARE := $(MAN)/lb.1 $(join $(addsuffix /,$(COMPLETIONS)),lb _lb lb.fish)
 .PHONY: install
-install: build ## install lb, the library and the header below PREFIX (/usr/local); DESTDIR is heeded
+install: build $(STAMPS)/share ## install lb, the library and the header below PREFIX (/usr/local); DESTDIR is heeded
 	$(INSTALL) -d '$(DESTDIR)$(BINDIR)' '$(DESTDIR)$(LIBDIR)/pkgconfig' '$(DESTDIR)$(INCLUDEDIR)'
 	$(INSTALL) -m 755 $(BUILD)/lb '$(DESTDIR)$(BINDIR)/lb-log'
 	$(INSTALL) -m 644 $(BUILD)/include/lb_log.h '$(DESTDIR)$(INCLUDEDIR)/lb_log.h'
@@ -264,6 +277,9 @@ install: build ## install lb, the library and the header below PREFIX (/usr/loca
 	ln -sf $(SONAME) '$(DESTDIR)$(LIBDIR)/liblb_log.so'
 	$(call fill,$(PREFIX),$(LIBDIR),$(INCLUDEDIR)) >'$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
 	@chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
+	for file in $$(cd $(SHARE) && find . -name '*lb-log*'); do \
+		$(INSTALL) -D -m 644 $(SHARE)/$$file '$(DESTDIR)$(SHAREDIR)'/$$file; \
+	done
 	@if [ -n '$(DESTDIR)' ]; then \
 		echo "the command is $(BINDIR)/lb-log; link lb to it where no other lb is in PATH"; \
 	elif other=$$([ -e '$(BINDIR)/lb' ] && echo '$(BINDIR)/lb' || command -v lb) && \
@@ -271,12 +287,17 @@ install: build ## install lb, the library and the header below PREFIX (/usr/loca
 		echo "the command is $(BINDIR)/lb-log: the name lb belongs to $$other"; \
 	else \
 		ln -sf lb-log '$(BINDIR)/lb'; \
+		for file in $(SHORT_SHARE); do $(INSTALL) -m 644 $(SHARE)/$$file '$(SHAREDIR)'/$$file; done; \
 		echo "the command is $(BINDIR)/lb"; \
 	fi
 
 .PHONY: uninstall
 uninstall: ## remove what install has put below PREFIX
-	@if [ '$(DESTDIR)$(BINDIR)/lb' -ef '$(DESTDIR)$(BINDIR)/lb-log' ]; then rm -f '$(DESTDIR)$(BINDIR)/lb'; fi
+	@if [ '$(DESTDIR)$(BINDIR)/lb' -ef '$(DESTDIR)$(BINDIR)/lb-log' ]; then \
+		rm -f '$(DESTDIR)$(BINDIR)/lb'; \
+		for file in $(SHORT_SHARE); do rm -f '$(DESTDIR)$(SHAREDIR)'/$$file; done; \
+	fi
+	for folder in $(MAN) $(COMPLETIONS); do rm -f '$(DESTDIR)$(SHAREDIR)'/$$folder/*lb-log*; done
 	rm -f '$(DESTDIR)$(BINDIR)/lb-log' '$(DESTDIR)$(INCLUDEDIR)/lb_log.h' \
 		'$(DESTDIR)$(LIBDIR)/liblb_log.a' '$(DESTDIR)$(LIBDIR)/liblb_log.so' \
 		'$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/$(SHARED)' \

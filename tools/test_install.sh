@@ -28,6 +28,7 @@ skip() {
   echo "skipped: $1"
 }
 
+installed_but_share() { [ "$(find "$prefix" -path "$prefix/share" -prune -o \( -type f -o -type l \) -print | sed "s|^$prefix/||" | sort | tr '\n' ' ')" = "$1" ]; }
 installed() { [ "$(find "$prefix" -type f -o -type l | sed "s|^$prefix/||" | sort | tr '\n' ' ')" = "$1" ]; }
 
 makes_nothing() {
@@ -45,7 +46,28 @@ soname=${shared%.[0-9]*.[0-9]*.[0-9]*}
 # The program is lb only where no other lb is in PATH.
 short=
 if [ -e "$prefix/bin/lb" ]; then short='bin/lb '; fi
-expect 'everything is in its place' installed "${short}bin/lb-log include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
+expect 'everything is in its place' installed_but_share "${short}bin/lb-log include/lb_log.h lib/liblb_log.a lib/liblb_log.so lib/$soname lib/$shared lib/pkgconfig/lb_log.pc "
+# Each command that --help lists has a page with an example.
+pages_of_all() {
+  local command
+  for command in '' $("$prefix/bin/lb-log" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/-\1/p'); do
+    [ -s "$prefix/share/man/man1/lb-log$command.1" ] && grep -q 'Examples:' "$prefix/share/man/man1/lb-log$command.1" || return 1
+  done
+}
+expect 'each command has a man page with an example' pages_of_all
+bash_completes() {
+  # shellcheck disable=SC2016
+  bash --norc --noprofile -c 'source "$1"; COMP_WORDS=(lb-log st); COMP_CWORD=1; _lb__log lb-log st lb-log; [ "${COMPREPLY[*]}" = status ]' \
+    bash "$prefix/share/bash-completion/completions/lb-log"
+}
+expect 'bash completes commands' bash_completes
+for shell in zsh fish; do
+  if command -v "$shell" >/dev/null; then
+    expect "$shell reads its completions" "$shell" -n "$(find "$prefix/share/$shell" -name '*lb-log*')"
+  else
+    skip "$shell is not here: its completions are not tested"
+  fi
+done
 # What lb is made of is as it was at the commit that it names, or it says that it is not.
 names_its_commit() {
   local commit

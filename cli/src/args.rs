@@ -91,6 +91,7 @@ pub(crate) enum Command {
     /// Each file of a run: lines, bytes, last record, records still in rings, drops
     ///
     /// Records that dead processes left in their rings are moved into the file first.
+    #[command(after_help = STATUS_EXAMPLES)]
     Status {
         /// A run's id, `latest`, or a path
         #[arg(default_value = "latest")]
@@ -99,6 +100,7 @@ pub(crate) enum Command {
     /// Move what dead processes left in their rings into their files
     ///
     /// For those who collect logs by other means. Safe beside running programs, and repeatable.
+    #[command(after_help = DRAIN_EXAMPLES)]
     Drain {
         /// The folder below which the logs are (otherwise the folder of all runs)
         dir: Option<PathBuf>,
@@ -107,15 +109,43 @@ pub(crate) enum Command {
     ///
     /// Goes on where the program that logged, or the last push, came to; safe to repeat and to
     /// interrupt. A log whose own process ships it is left to that.
+    #[command(after_help = PUSH_EXAMPLES)]
     Push(PushArgs),
     /// Prove that Loki holds what the files hold, line by line
     ///
     /// From the lowest level that is shipped (`loki.min_level`) up. Names each gap.
+    #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
     /// Show or check the configuration, or write a file to start with
-    #[command(subcommand)]
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
 }
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  lb status                     the newest run
+  lb status benchmark_results/nightly-7/node-2 --format json";
+
+const DRAIN_EXAMPLES: &str = "\
+Examples:
+  lb drain                      the folder of all runs
+  lb drain /data/results";
+
+const PUSH_EXAMPLES: &str = "\
+Examples:
+  lb push nightly-7 --loki-endpoint http://loki:3100
+  lb push nightly-6 nightly-7 --timeout 600";
+
+const VERIFY_EXAMPLES: &str = "\
+Examples:
+  lb verify nightly-7
+  lb verify benchmark_results/nightly-7/logs/k6-node-1.jsonl --format json";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  lb config show -v             every key with its value, source and meaning
+  lb config check               every mistake in file and environment at once
+  lb config init                a commented lb.toml to start with";
 
 /// What to compare or push.
 #[derive(Clone, Debug, Args)]

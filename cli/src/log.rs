@@ -57,6 +57,11 @@ impl Log {
         self.segments.iter().chain(live.or(self.copy.as_ref())).map(PathBuf::as_path)
     }
 
+    /// Whether it lies where it was written; of a collected log there are only copies.
+    pub(crate) fn is_here(&self) -> bool {
+        self.beside || self.files().any(|file| !is_gzipped(file))
+    }
+
     fn add_segment(&mut self, path: PathBuf) {
         let same = |other: &PathBuf| without_ending(other) == without_ending(&path);
         match self.segments.iter_mut().find(|other| same(other)) {
@@ -193,6 +198,9 @@ mod tests {
             "k6-h.quarantined.jsonl.gz",
         ];
         assert_eq!(names(&logs[1]), k6);
+        assert!(logs.iter().all(Log::is_here));
+        fs::remove_file(root.join("k6-h.000002.jsonl")).unwrap();
+        assert!(!below(root).0[1].is_here());
         assert_eq!(Log::of_file(&root.join(k6[0])).as_ref(), Some(&logs[1]));
     }
 

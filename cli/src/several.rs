@@ -60,13 +60,11 @@ struct Files {
 impl Files {
     fn add(&mut self, logs: &[Log]) {
         for log in logs {
-            let (collected, plain): (Vec<_>, Vec<_>) =
-                log.records().partition(|path| is_gzipped(path));
-            // A log without any file may have records in rings.
-            if collected.is_empty() || !plain.is_empty() {
+            if log.is_here() {
                 self.logs.insert(absolute(&log.path));
             }
-            self.collected.extend(collected.into_iter().map(absolute));
+            let collected = log.records().filter(|path| is_gzipped(path));
+            self.collected.extend(collected.map(absolute));
         }
     }
 }

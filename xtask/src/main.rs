@@ -1,7 +1,8 @@
-//! What is made from the code and committed, and whether it is fresh.
+//! What is made from the code: what is committed, and whether it is fresh; and what is installed.
 
 mod header;
 mod reference;
+mod share;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -9,15 +10,18 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result, bail};
 
 const USAGE: &str = "usage: cargo run -p xtask -- header|reference [--check]
+       cargo run -p xtask -- share DIR
 
 header     writes ffi/include/lb_log.h from ffi/src
 reference  writes docs/configuration.md from core/src/config
---check    fails when what is committed is not what would be written";
+--check    fails when what is committed is not what would be written
+share      writes man pages and completions of the command below DIR";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
+        ["share", folder] => share::write(Path::new(folder)),
         [product] => made(product).and_then(|made| made.write()),
         [product, "--check"] => made(product).and_then(|made| made.check(product)),
         _ => Err(anyhow::anyhow!(USAGE)),

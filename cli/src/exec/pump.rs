@@ -105,8 +105,8 @@ impl End {
                 continue;
             };
             let left = deadline.saturating_duration_since(Instant::now());
-            let left = Timespec { tv_sec: 0, tv_nsec: left.subsec_nanos().into() };
-            match poll(&mut [PollFd::new(from, PollFlags::IN)], Some(&left)) {
+            let left = Timespec::try_from(left).ok();
+            match poll(&mut [PollFd::new(from, PollFlags::IN)], left.as_ref()) {
                 Err(_) => {}
                 Ok(ready) => return ready > 0 && self.late <= MOST_LEFT,
             }

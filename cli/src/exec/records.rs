@@ -131,7 +131,8 @@ impl<'l> Records<'l> {
     }
 
     pub(super) fn ended(&self, status: ExitStatus, took: Duration) {
-        let took_ms = took.as_secs_f64() * 1e3;
+        // To the nanosecond.
+        let took_ms = (took.as_secs_f64() * 1e9).round() / 1e6;
         let seconds = took.as_secs_f64();
         let duration = (&b"duration_ms"[..], TagValue::Number(took_ms));
         if let Some(signal) = status.signal() {

@@ -6,7 +6,8 @@ use std::ops::Range;
 use lb_core::record::Level;
 use memchr::memmem::Finder;
 use memchr::{memchr, memrchr};
-use regex::Regex;
+use regex::{Regex, bytes};
+use regex_syntax::hir::{Hir, HirKind, Literal, Repetition};
 
 use crate::record::{Record, Stamp, level_of_line};
 
@@ -82,6 +83,9 @@ pub(super) struct Text {
     pattern: Regex,
     /// Where the pattern is a text that JSON writes as it is.
     mark: Option<Finder<'static>>,
+    /// The pattern without what it asks of what stands around a match. Where it is not found in a
+    /// line without escapes, the pattern itself is in none of the line's values.
+    in_line: bytes::Regex,
 }
 
 impl Text {
@@ -90,17 +94,41 @@ impl Text {
         let is_plain = |c: char| !is_special(c) && c != '"' && !c.is_ascii_control();
         let plain = !pattern.is_empty() && pattern.chars().all(is_plain);
         let mark = plain.then(|| Finder::new(pattern).into_owned());
-        Ok(Self { pattern: Regex::new(pattern)?, mark })
+        let parsed = regex_syntax::parse(pattern).map(without_looks);
+        let in_line = parsed.map_or_else(|_| pattern.to_owned(), |parsed| parsed.to_string());
+        Ok(Self { pattern: Regex::new(pattern)?, mark, in_line: bytes::Regex::new(&in_line)? })
     }
 
     fn may_be_in(&self, line: &[u8]) -> bool {
-        self.mark.as_ref().is_none_or(|mark| mark.find(line).is_some())
+        if let Some(mark) = &self.mark {
+            return mark.find(line).is_some();
+        }
+        memchr(b'\\', line).is_some() || self.in_line.is_match(line)
     }
 
     fn is_in(&self, record: &Record<'_>) -> bool {
         self.pattern.is_match(&record.message)
             || self.pattern.is_match(&record.event_type)
             || record.tags().iter().any(|(_, value)| self.pattern.is_match(&value.text()))
+    }
+}
+
+/// The pattern with nothing in the place of `^`, `\b` and the like: it matches whatever it did, and
+/// more.
+fn without_looks(pattern: Hir) -> Hir {
+    let each = |patterns: Vec<Hir>| patterns.into_iter().map(without_looks).collect();
+    match pattern.into_kind() {
+        HirKind::Look(_) | HirKind::Empty => Hir::empty(),
+        HirKind::Literal(Literal(bytes)) => Hir::literal(bytes),
+        HirKind::Class(class) => Hir::class(class),
+        HirKind::Repetition(Repetition { min, max, greedy, sub }) => {
+            let sub = Box::new(without_looks(*sub));
+            Hir::repetition(Repetition { min, max, greedy, sub })
+        }
+        // What was captured is not asked for.
+        HirKind::Capture(capture) => without_looks(*capture.sub),
+        HirKind::Concat(patterns) => Hir::concat(each(patterns)),
+        HirKind::Alternation(patterns) => Hir::alternation(each(patterns)),
     }
 }
 
@@ -286,6 +314,13 @@ mod tests {
             ("log", vec![1, 2, 3, 4]),
             ("setup", vec![2]),
             ("message", vec![]),
+            ("message|x{9}", vec![]),
+            ("[s]low", vec![4]),
+            ("no .disk", vec![2]),
+            (r"\bslow\b", vec![4]),
+            (r"(?m)^left$", vec![2]),
+            (r"(^is|(?:^|x)slo[w]){1,2}\B", vec![]),
+            (r"(^is|(?:^|x)slo[w]){1,2}", vec![3, 4]),
             (r"disk.\s", vec![2]),
             ("", vec![1, 2, 3, 4]),
         ] {

@@ -43,6 +43,7 @@ pub(crate) fn run(logs: &Logs, common: &Common, say: Say) -> anyhow::Result<Outc
         format: common.format,
         colour: Style::colour_of_stdout(),
         verbose: say.is_verbose(),
+        terminal: Style::stdout_is_a_terminal(),
         runs: runs.len() > 1,
     };
     let follow = logs.follow.then(|| Follow::new(&runs, &searched));

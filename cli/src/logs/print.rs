@@ -1,7 +1,8 @@
 //! Records on their way to stdout.
 
+use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 
 use anstream::{AutoStream, ColorChoice};
@@ -17,6 +18,7 @@ const FAINT: &str = "\u{1b}[2m";
 const BELOW: [&str; 2] = ["exception", "stack"];
 
 /// How records are printed.
+#[allow(clippy::struct_excessive_bools)] // Each is a choice of its own.
 #[derive(Debug)]
 pub(super) struct Style {
     pub(super) format: Format,
@@ -24,11 +26,17 @@ pub(super) struct Style {
     pub(super) colour: bool,
     /// Every field, in text.
     pub(super) verbose: bool,
+    /// What is printed is for a terminal: nothing in it may steer that.
+    pub(super) terminal: bool,
     /// Records of several runs: each says of which it is.
     pub(super) runs: bool,
 }
 
 impl Style {
+    pub(super) fn stdout_is_a_terminal() -> bool {
+        io::stdout().is_terminal()
+    }
+
     pub(super) fn colour_of_stdout() -> bool {
         AutoStream::choice(&io::stdout()) != ColorChoice::Never
     }
@@ -63,7 +71,11 @@ impl<W: Write> Printer<W> {
     pub(super) fn print(&mut self, line: &[u8]) -> io::Result<()> {
         self.printed += 1;
         if self.style.format == Format::Json {
-            self.out.write_all(line)?;
+            if self.style.terminal {
+                self.out.write_all(harmless(&String::from_utf8_lossy(line)).as_bytes())?;
+            } else {
+                self.out.write_all(line)?;
+            }
             return self.out.write_all(b"\n");
         }
         self.text.clear();
@@ -155,9 +167,7 @@ impl<W: Write> Printer<W> {
     }
 
     fn csv(&mut self, record: &Record<'_>) {
-        let optional = |text: &Option<std::borrow::Cow<'_, str>>| {
-            text.as_deref().unwrap_or_default().to_owned()
-        };
+        let optional = |text: &Option<Cow<'_, str>>| text.as_deref().unwrap_or_default().to_owned();
         let fields = [
             &*record.timestamp,
             &record.level,
@@ -184,11 +194,21 @@ impl<W: Write> Printer<W> {
     }
 }
 
+/// The same JSON without the controls that it allows in strings.
+fn harmless(line: &str) -> Cow<'_, str> {
+    if !line.contains(char::is_control) {
+        return line.into();
+    }
+    let escape =
+        |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.into() };
+    line.chars().map(escape).collect::<String>().into()
+}
+
 const HEADING: &str = "timestamp,level,component,host,run_id,logger,message,event_type,workload,repetition,scenario,package,plugin,tags\r\n";
 
-/// A field of CSV: RFC 4180.
+/// A field of CSV, without controls: RFC 4180.
 fn quoted(field: &str) -> String {
-    if field.contains(['"', ',', '\n', '\r']) {
+    if field.contains(['"', ',']) {
         format!("\"{}\"", field.replace('"', "\"\""))
     } else {
         field.to_owned()
@@ -208,7 +228,7 @@ mod tests {
     );
 
     fn printed(format: Format, colour: bool, verbose: bool) -> String {
-        let style = Style { format, colour, verbose, runs: false };
+        let style = Style { format, colour, verbose, terminal: false, runs: false };
         let mut printer = Printer::new(Vec::new(), style).unwrap();
         printer.print(LINE.as_bytes()).unwrap();
         String::from_utf8(printer.out).unwrap()
@@ -226,6 +246,13 @@ mod tests {
     #[test]
     fn lines_as_they_are() {
         assert_eq!(printed(Format::Json, true, true), format!("{LINE}\n"));
+    }
+
+    #[test]
+    fn lines_for_a_terminal() {
+        let line = "{\"message\":\"ü \u{9b}2J\u{7f}\"}";
+        assert_eq!(harmless(line), r#"{"message":"ü \u009b2J\u007f"}"#);
+        assert!(matches!(harmless(LINE), Cow::Borrowed(LINE)));
     }
 
     #[test]
