@@ -68,8 +68,8 @@ def replaced(config: bytes) -> None:
 
 
 def daemon(config: bytes, when: str, until: str) -> None:
-    """A program that logs until a file is there. It has no standard streams from before it opens its log, and prints all
-    the same; or it closes its output later: the shipper's file and connection are the next to be opened.
+    """A program that logs until a file is there. It has no standard streams from before it opens its log, and prints
+    all the same; or it closes its output later: what the shipper opens is the next to be opened.
     """
 
     def close(*descriptors: int) -> None:
