@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.clib import Logger, config
-from support.delivery import check_accounts, check_equal, files_of, from_level, held, lines_of, shipping
+from support.delivery import check_accounts, check_equal, files_of, from_level, held, lines_of, pushing
 from support.loki import Loki, absent_loki, running_loki
 from support.process import wait_until
 from support.sampling import sampling
@@ -42,7 +42,7 @@ def test_rotated_files_wait_for_loki_and_go_when_it_has_them(folder: Path) -> No
 
     with (
         absent_loki(folder) as loki,
-        Logger(config(folder, jsonl=rotation, loki=shipping(loki))) as logger,
+        Logger(config(folder, jsonl=rotation, loki=pushing(loki))) as logger,
         sampling(logger.stats),
     ):
         for kills in range(2):
@@ -82,7 +82,7 @@ def test_when_the_one_that_ships_is_killed_another_takes_over(folder: Path, spea
     """Three processes on one file; Loki is killed and started again, and so is the elected one killed, twice."""
     log = log_path(folder / "out")
     with running_loki(folder) as loki, contextlib.ExitStack() as stack:
-        settings = {"output_dir": str(folder / "out"), "loki": shipping(loki, flush_interval_ms=20)}
+        settings = {"output_dir": str(folder / "out"), "loki": pushing(loki, flush_interval_ms=20)}
         speakers = [
             stack.enter_context(speaking(speaker_program, folder / f"speaker-{n}", settings, threads=2))
             for n in range(3)
@@ -114,7 +114,7 @@ def test_when_the_one_that_ships_is_killed_another_takes_over(folder: Path, spea
 
 def judge_the_rest(loki: Loki, folder: Path, log: Path) -> None:
     """A last program has what is left, and the counts are those of all."""
-    with Logger({**IDENTITY, "output_dir": str(folder / "out"), "loki": shipping(loki)}) as logger:
+    with Logger({**IDENTITY, "output_dir": str(folder / "out"), "loki": pushing(loki)}) as logger:
         with sampling(logger.stats):
             logger.close(20_000)
         stats = logger.stats()
@@ -123,18 +123,27 @@ def judge_the_rest(loki: Loki, folder: Path, log: Path) -> None:
     assert (stats["loki_acknowledged"], stats["loki_replayed"]) == (lines, 0), stats
 
 
-def test_the_first_of_two_ends_and_the_other_goes_on(folder: Path, speaker_program: Path) -> None:
-    """An orderly hand-over: who ends leaves nothing in doubt."""
-    log = log_path(folder / "out")
-    with running_loki(folder) as loki, contextlib.ExitStack() as stack:
-        settings = {"output_dir": str(folder / "out"), "loki": shipping(loki)}
+@pytest.mark.parametrize("gap", [0, 3, 10, 30, 100])
+def test_workers_that_end_one_behind_the_other_leave_nothing_to_nobody(
+    loki: Loki, folder: Path, speaker_program: Path, gap: int
+) -> None:
+    """The one that ships ends first, and the others so many milliseconds later, with more lines."""
+    run_id = f"workers-{gap}"
+    log = folder / f"out/{run_id}/logs/generator-node-1.jsonl"
+    settings = {"run_id": run_id, "output_dir": str(folder / "out"), "loki": pushing(loki)}
+    with contextlib.ExitStack() as stack:
         speakers: list[Speaker] = []
-        for n in range(2):
+        for n in range(4):
             speakers.append(stack.enter_context(speaking(speaker_program, folder / f"speaker-{n}", settings)))
-            speakers[n].log(500)
-            wait_until(lambda: elected(log) == speakers[0].process.pid, 10, "the first ships")
-        assert speakers[0].close()["code"] == 0
-        wait_until(lambda: elected(log) == speakers[1].process.pid, 10, "the second ships")
-        speakers[1].log(500)
-        assert speakers[1].close(20_000)["code"] == 0
-        judge_the_rest(loki, folder, log)
+            speakers[n].log(200)
+        wait_until(lambda: elected(log) is not None, 10, "one ships")
+        speakers.sort(key=lambda speaker: speaker.process.pid != elected(log))
+        speakers[0].send("close 10000")
+        time.sleep(gap / 1000)
+        for speaker in speakers[1:]:
+            speaker.log(20)
+        for speaker in speakers[1:]:
+            speaker.send("close 10000")
+        answers = [speaker.answer() for speaker in speakers]
+        assert all(answer["code"] == 0 for answer in answers), answers
+    assert check_equal(loki, log, run_id) == 4 * 200 + 3 * 20

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from pathlib import Path
 
 import pytest
 
 from support.clib import STRING, LibraryError, Logger, config
-from support.delivery import check_accounts, check_counted_once, check_equal, put_aside, shipped, shipping
+from support.delivery import check_accounts, check_counted_once, check_equal, put_aside, shipped, pushing
 from support.loki import HOUR, SECOND, Loki, running_loki
 from support.process import wait_until
 from support.sampling import sampling
@@ -30,7 +31,7 @@ def test_more_than_its_rate_waits_even_where_a_push_is_more_than_its_burst(
     """A burst that is smaller than a push lets none through, however long one waits: pushes become smaller."""
     with (
         running_loki(folder, LOKI_RATE_MB="0.3", LOKI_BURST_MB="0.3") as loki,
-        Logger(config(folder, loki=shipping(loki))) as logger,
+        Logger(config(folder, loki=pushing(loki))) as logger,
         sampling(logger.stats),
     ):
         for number in range(2500):
@@ -58,7 +59,7 @@ def test_an_old_run_with_more_streams_than_loki_takes_waits_until_they_are_idle(
     settings = {"LOKI_MAX_STREAMS": str(most), "LOKI_CHUNK_IDLE": "1s", "LOKI_FLUSH_CHECK": "250ms"}
     with (
         running_loki(folder, **settings) as loki,
-        Logger(config(folder, loki=shipping(loki))) as logger,
+        Logger(config(folder, loki=pushing(loki))) as logger,
         sampling(logger.stats) as samples,
     ):
         wait_until(lambda: logger.stats()["loki_acknowledged"] == streams * lines, 60, "all are in Loki")
@@ -76,7 +77,7 @@ def test_a_line_that_is_too_long_is_put_aside_and_its_neighbours_arrive(
     log = log_of(folder)
     with running_loki(folder, LOKI_MAX_LINE="1KB") as loki:
         for life in range(2):
-            with Logger(config(folder, loki=shipping(loki))) as logger, sampling(logger.stats):
+            with Logger(config(folder, loki=pushing(loki))) as logger, sampling(logger.stats):
                 talk(logger, 60, what=f"short {life}")
                 logger.log(b"long %d " % life + b"x" * 2000)
                 talk(logger, 60, what=f"short again {life}")
@@ -104,7 +105,7 @@ def test_metadata_that_is_too_large_is_put_aside_and_its_neighbours_arrive(folde
     """A phase is structured metadata, and nothing but the length of a record limits it; a logger's name is limited."""
     log, own = log_of(folder), {"run_id": "metadata"}
     log = folder / "out/metadata/logs/c-h.jsonl"
-    with Logger(config(folder, loki=shipping(loki), **own)) as logger, sampling(logger.stats):
+    with Logger(config(folder, loki=pushing(loki), **own)) as logger, sampling(logger.stats):
         named = logger.context({"logger": "l" * 1024, "plugin": "p" * 1024, "package": "k" * 1024})
         for number in range(20):
             logger.log(b"before %d" % number, context=named)
@@ -118,8 +119,8 @@ def test_metadata_that_is_too_large_is_put_aside_and_its_neighbours_arrive(folde
 
 
 BAD_LABELS = {
-    "long": ({"team": "x" * 3000}, "the label team has a value of 3000 bytes, and Loki takes 2048"),
-    "many": ({f"l{n}": "x" for n in range(10)}, "it has 16 labels, and Loki takes 15"),
+    "long": ({"team": "x" * 3000}, r"HTTP 400: has label value too long: 'x+…"),
+    "many": ({f"l{n}": "x" for n in range(10)}, r"HTTP 400: entry for stream '.*' has 16 label names; limit 15"),
 }
 
 
@@ -132,14 +133,14 @@ def test_labels_that_loki_refuses_hold_everything_until_they_are_corrected(
     log = folder / f"out/{run_id}/logs/c-h.jsonl"
     settings = config(folder, run_id=run_id)
     told = f"{why}; correct loki.labels and start the program again"
-    logger = Logger({**settings, "loki": shipping(loki, labels=labels)})
+    logger = Logger({**settings, "loki": pushing(loki, labels=labels)})
     with sampling(logger.stats):
         talk(logger, 60)
         said: list[str] = []
 
         def is_said() -> bool:
             said.append(capfd.readouterr().err)
-            return told in "".join(said)
+            return re.search(told, "".join(said)) is not None
 
         wait_until(is_said, 10, "what is wrong is said")
         talk(logger, 60)
@@ -147,11 +148,11 @@ def test_labels_that_loki_refuses_hold_everything_until_they_are_corrected(
         with pytest.raises(LibraryError, match=why):
             logger.close()
         assert logger.stats()["loki_acknowledged"] == logger.stats()["loki_quarantined"] == 0
-    judge_said("".join(said) + capfd.readouterr().err, log, loki, f"{told}; they wait in the file, and it is tried")
-    logger.library.lb_logger_free(logger.handle)
+    judge_said("".join(said) + capfd.readouterr().err, log, loki, "; they wait in the file, and it is tried again")
+    logger.free()
 
     corrected = {name: value[:40] for name, value in list(labels.items())[:8]}
-    with Logger({**settings, "loki": shipping(loki, labels=corrected)}) as logger, sampling(logger.stats):
+    with Logger({**settings, "loki": pushing(loki, labels=corrected)}) as logger, sampling(logger.stats):
         logger.close(20_000)
         check_accounts(loki, log, run_id, logger.stats())
         assert logger.stats()["loki_acknowledged"] == len(shipped(log)) == 80

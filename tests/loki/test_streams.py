@@ -17,7 +17,7 @@ from support.delivery import (
     held,
     lines_of,
     shipped,
-    shipping,
+    pushing,
 )
 from support.loki import HOUR, Loki
 from support.process import Target
@@ -49,7 +49,7 @@ def test_a_campaign_makes_two_streams_for_each_component_workload_and_repetition
     script.write_text(SCRIPT, encoding="utf-8")
     run_id = "campaign"
     settings = config(folder, run_id=run_id, component="runner", host=k6.HOST)
-    with Logger({**settings, "loki": shipping(loki)}) as logger, sampling(logger.stats):
+    with Logger({**settings, "loki": pushing(loki)}) as logger, sampling(logger.stats):
         for repetition in REPETITIONS:
             running = []
             for workload in WORKLOADS:
@@ -67,7 +67,7 @@ def test_a_campaign_makes_two_streams_for_each_component_workload_and_repetition
         wait_until_delivered(logger)
         logger.close()
     # k6 on k6's file: who ends first leaves the rest to the next one.
-    with Logger({**settings, "component": "k6", "loki": shipping(loki)}) as logger, sampling(logger.stats):
+    with Logger({**settings, "component": "k6", "loki": pushing(loki)}) as logger, sampling(logger.stats):
         logger.close(20_000)
         check_accounts(loki, folder / f"out/{run_id}/logs/k6-{k6.HOST}.jsonl", run_id, logger.stats(), gone=Anything())
 
@@ -115,7 +115,7 @@ def test_a_level_and_an_encoding_of_ones_own(loki: Loki, folder: Path, encoding:
     # Very many where they would be doubled unseen otherwise: Loki knows a few of them again by itself.
     programs = [("CRITICAL", 3000), ("WARNING", 60), ("TRACE", 3000), ("CRITICAL", 60)]
     for number, (level, count) in enumerate(programs):
-        block = shipping(loki, min_level=level, encoding=encoding)
+        block = pushing(loki, min_level=level, encoding=encoding)
         with Logger(config(folder, run_id=run_id, loki=block)) as logger, sampling(logger.stats):
             talk(logger, count, what=f'program {number} "up" \\ ü \u2028 {"long " * 80}')
             logger.close(20_000)

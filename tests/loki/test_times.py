@@ -18,7 +18,7 @@ from support.delivery import (
     lines_of,
     put_aside,
     shipped,
-    shipping,
+    pushing,
 )
 from support.loki import HOUR, PAGE, SECOND, Loki, running_loki
 from support.process import wait_until
@@ -50,7 +50,7 @@ def test_each_has_the_fate_that_its_reason_deserves(folder: Path, capfd: pytest.
     log = log_of(folder)
     with (
         running_loki(folder, **HASTE) as loki,
-        Logger(config(folder, loki=shipping(loki))) as logger,
+        Logger(config(folder, loki=pushing(loki))) as logger,
         sampling(logger.stats),
     ):
         good(logger, 50)
@@ -83,7 +83,7 @@ def test_each_has_the_fate_that_its_reason_deserves(folder: Path, capfd: pytest.
 def test_what_waits_is_delivered_by_the_next_program(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     log = log_of(folder)
     with running_loki(folder, **HASTE) as loki:
-        with Logger(config(folder, loki=shipping(loki))) as logger, sampling(logger.stats):
+        with Logger(config(folder, loki=pushing(loki))) as logger, sampling(logger.stats):
             good(logger, 20)
             now = time.time_ns()
             for number in range(15):
@@ -97,7 +97,7 @@ def test_what_waits_is_delivered_by_the_next_program(folder: Path, capfd: pytest
         judge_said(capfd.readouterr().err, log, loki, YET)
         wait_until(lambda: loki.streams() == 0, 20, "the stream is idle")
         time.sleep(max(0.0, (now + 4 * SECOND - time.time_ns()) / SECOND))
-        with Logger(config(folder, loki=shipping(loki))) as logger, sampling(logger.stats):
+        with Logger(config(folder, loki=pushing(loki))) as logger, sampling(logger.stats):
             logger.close(20_000)
             check_accounts(loki, log, "r", logger.stats())
             assert logger.stats()["loki_pending"] == 0, logger.stats()
@@ -109,7 +109,7 @@ def test_thousands_of_one_nanosecond_arrive_once_also_where_nothing_is_known(fol
     """Without the offset file all of them are looked up, more than Loki answers in a page."""
     count = PAGE + 2000
     log, now = folder / "out/moment/logs/c-h.jsonl", time.time_ns()
-    settings = config(folder, run_id="moment", loki=shipping(loki))
+    settings = config(folder, run_id="moment", loki=pushing(loki))
     with Logger(settings) as logger, sampling(logger.stats):
         for part in range(10):
             entries = (b"part %d, line %d" % (part, line) for line in range(count // 10))
@@ -134,7 +134,7 @@ def test_thousands_of_one_nanosecond_arrive_once_also_where_nothing_is_known(fol
 def test_equal_lines_of_one_nanosecond_are_one_line_to_loki(folder: Path, loki: Loki) -> None:
     """The file has both; whether Loki keeps both cannot be told, and nobody claims more than that it has them."""
     log, now = folder / "out/equal/logs/c-h.jsonl", time.time_ns()
-    with Logger(config(folder, run_id="equal", loki=shipping(loki))) as logger, sampling(logger.stats):
+    with Logger(config(folder, run_id="equal", loki=pushing(loki))) as logger, sampling(logger.stats):
         for message in (b"twin", b"twin", b"other"):
             logger.log(message, timestamp_ns=now)
         wait_until_delivered(logger)

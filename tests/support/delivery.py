@@ -22,7 +22,7 @@ LABELS = ("component", "host", "run_id", "workload", "repetition", "scenario")
 Line = tuple[int, str]
 
 
-def shipping(loki: Loki, **more: Any) -> dict[str, Any]:
+def pushing(loki: Loki, **more: Any) -> dict[str, Any]:
     """The block `loki` of a configuration, with pauses shorter than by default, so that tests are."""
     quick = {"flush_interval_ms": 100, "backoff_base": 0.1, "backoff_factor": 1.5}
     return {"enabled": True, "endpoint": loki.url, **quick, **more}
@@ -128,7 +128,9 @@ def check_counted_once(loki: Loki, selector: str, lines: list[Line], replayed: i
 def put_aside(log: Path) -> list[dict[str, Any]]:
     """The entries of a log's quarantine."""
     path = log.with_name(f"{log.stem}.quarantined.jsonl")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    assert text.endswith("\n") or not text, f"the quarantine ends within an entry: {text[-200:]!r}"
+    return [json.loads(line) for line in text.split("\n")[:-1]]
 
 
 def check_accounts(

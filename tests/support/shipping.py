@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.delivery import counted, shipped
+from support.delivery import counted, put_aside, shipped
 from support.faults import HEAD_END, Exchange, pass_on
 from support.loki import HOUR, Loki
 from support.paths import TESTS
@@ -49,12 +49,7 @@ def finish(settings: Mapping[str, Any], *, wrapper: tuple[str, ...] = ()) -> dic
 
 def quarantined(log: Path) -> list[str]:
     """The lines that lie in the quarantine, in order."""
-    path = log.with_name(f"{log.stem}.quarantined.jsonl")
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    assert text.endswith("\n"), f"the quarantine ends within an entry: {text[-200:]!r}"
-    return [json.loads(line)["line"] for line in text.splitlines()]
+    return [entry["line"] for entry in put_aside(log)]
 
 
 def judge(loki: Loki, log: Path, run_id: str, *, lost: Sequence[Line] = (), replayed: int = 0) -> list[Line]:

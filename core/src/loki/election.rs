@@ -1,5 +1,6 @@
 //! One shipper a log: whoever holds its lock.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -19,6 +20,9 @@ pub(crate) struct Card {
     pub(crate) pid: u32,
     #[serde(flatten)]
     pub(crate) target: Target,
+    /// It is about to end: what comes into the log from now on may be nobody's but the next one's.
+    #[serde(default)]
+    leaving: bool,
 }
 
 /// One who would ship a log.
@@ -30,7 +34,7 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     pub(crate) fn new(log: &Path, target: &Target) -> Self {
-        let card = Card { pid: std::process::id(), target: target.clone() };
+        let card = Card { pid: std::process::id(), target: target.clone(), leaving: false };
         Self { lock: LockFile::new(names::shipper_lock(log)), card, elected: None }
     }
 
@@ -48,11 +52,7 @@ impl Candidate {
             Err(LockError::Busy) => return Ok(false),
             Err(LockError::Io(error)) => return Err(error),
         };
-        let mut text = serde_json::to_vec(&self.card)?;
-        text.push(b'\n');
-        file.set_len(0)?;
-        failpoint::at(Point::ShipElected);
-        file.write_all_at(&text, 0)?;
+        write_card(file, &self.card)?;
         self.elected = Some(id_of(file)?);
         Ok(true)
     }
@@ -61,6 +61,32 @@ impl Candidate {
     pub(crate) fn is_elected(&self) -> bool {
         self.elected.is_some() && id_at(self.lock.path()).is_ok_and(|there| there == self.elected)
     }
+
+    /// Tells whoever ends now not to count on this one. Who is elected looks at the log once more
+    /// behind it, so that every line is somebody's: that of one who ended before was there already,
+    /// and who ends later waits for the lock.
+    pub(crate) fn take_leave(&mut self) -> io::Result<()> {
+        self.card.leaving = true;
+        // Where somebody has removed the lock, nobody counts on this one.
+        match self.is_elected().then(|| self.lock.keep(Duration::ZERO)) {
+            None | Some(Err(LockError::Busy)) => Ok(()),
+            Some(Ok(file)) => write_card(file, &self.card),
+            Some(Err(LockError::Io(error))) => Err(error),
+        }
+    }
+}
+
+fn write_card(file: &File, card: &Card) -> io::Result<()> {
+    let mut text = serde_json::to_vec(card)?;
+    text.push(b'\n');
+    file.set_len(0)?;
+    failpoint::at(Point::ShipElected);
+    file.write_all_at(&text, 0)
+}
+
+/// Whether the one who ships a log is about to end.
+pub(crate) fn is_leaving(log: &Path) -> bool {
+    elected(log).is_some_and(|card| card.leaving)
 }
 
 /// Who ships a log, or was the last to do so, where it can be told.
@@ -83,8 +109,11 @@ mod tests {
         assert!(one.stand().unwrap() && one.stand().unwrap());
         assert!(!two.stand().unwrap());
         assert_eq!(elected(&log).unwrap().target, target("http://one"));
+        assert!(!is_leaving(&log));
+        one.take_leave().unwrap();
+        assert!(is_leaving(&log) && !two.stand().unwrap());
         drop(one);
-        assert!(two.stand().unwrap());
+        assert!(two.stand().unwrap() && !is_leaving(&log));
         assert_eq!(elected(&log).unwrap().target, target("http://two"));
         // Somebody cleans up: whoever comes first is elected anew.
         assert!(two.is_elected());
