@@ -17,7 +17,7 @@ from support.delivery import check_accounts, check_equal, lines_of, pushing
 from support.loki import HOUR, SECOND, absent_loki, running_loki
 from support.process import Target, wait_until
 from support.sampling import sampling
-from support.talk import judge_said, talk, talking, wait_until_delivered, wait_until_grown
+from support.talk import judge_said, talk, talking, wait_until_delivered, wait_until_grown, wait_until_the_rest_waits
 
 pytestmark = pytest.mark.usefixtures("no_settings")
 
@@ -53,7 +53,9 @@ def test_what_nobody_took_is_pushed_by_the_next_program(folder: Path, capfd: pyt
                 logger.close(5000)
             assert time.monotonic() - began < 2, "it waited for a Loki that is away"
         message = error.value.message
-        told = rf"{log_of(folder)}: \d+ lines are not in Loki yet \({loki.url}/loki/api/v1/push: .*refused.*\); what is "
+        told = (
+            rf"{log_of(folder)}: \d+ lines are not in Loki yet \({loki.url}/loki/api/v1/push: .*refused.*\); what is "
+        )
         todo = "missing stays in the file, for the next program that opens this log or for lb push"
         assert re.fullmatch(told + todo, message), message
         judge_said(capfd.readouterr().err, log_of(folder), loki, AWAY)
@@ -77,20 +79,19 @@ def test_one_that_comes_hours_later_gets_old_lines_too(folder: Path, capfd: pyte
     with (
         absent_loki(folder, **settings) as loki,
         Logger(config(folder, loki=pushing(loki))) as logger,
-        sampling(logger.stats) as samples,
+        sampling(logger.stats),
     ):
         # All but those behind within the window of a stream, half of max_chunk_age.
         talk(logger, 300, timestamps=itertools.count(now - 5 * HOUR, SECOND // 10))
         talk(logger, 30, timestamps=itertools.count(now - 6 * HOUR, SECOND), what="behind")
         talk(logger, 300, timestamps=itertools.count(now - 5 * HOUR + 60 * SECOND, -SECOND // 10), what="backwards")
         loki.start()
-        wait_until(lambda: logger.stats()["loki_pending"] == logger.stats()["loki_parked"] == 20, 20, "it has the rest")
+        wait_until_the_rest_waits(logger, 20)
         check_accounts(loki, log_of(folder), "r", logger.stats())
         wait_until_delivered(logger)
         logger.close()
         check_accounts(loki, log_of(folder), "r", logger.stats())
         assert check_equal(loki, log_of(folder), "r") == 420
-        assert max(sample["loki_parked"] for sample in samples) == 20
         yet = "Loki does not take some lines yet: entry too far behind, entry timestamp is: "
         judge_said(capfd.readouterr().err, log_of(folder), loki, AWAY, BACK, yet, "Loki has taken those lines now")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.clib import STRING, LibraryError, Logger, config
-from support.delivery import check_accounts, check_counted_once, check_equal, put_aside, shipped, pushing
+from support.delivery import check_accounts, check_counted_once, check_equal, pushing, put_aside, shipped
 from support.loki import HOUR, SECOND, Loki, running_loki
 from support.process import wait_until
 from support.sampling import sampling

@@ -16,8 +16,8 @@ from support.delivery import (
     from_level,
     held,
     lines_of,
-    shipped,
     pushing,
+    shipped,
 )
 from support.loki import HOUR, Loki
 from support.process import Target

@@ -56,6 +56,20 @@ def wait_until_delivered(logger: Logger, seconds: float = 30) -> None:
     wait_until(is_delivered(logger), seconds, f"everything is in Loki, {logger.stats()}")
 
 
+def wait_until_the_rest_waits(logger: Logger, most: int, seconds: float = 20) -> None:
+    """Wait until nothing is left but lines that Loki does not take yet: `most` of them, or less where the machine is so
+    slow that it has taken some meanwhile.
+    """
+    logger.flush()
+
+    def look() -> bool:
+        stats = logger.stats()
+        is_read = stats["loki_lines"] >= stats["written"]
+        return is_read and 0 < stats["loki_pending"] == stats["loki_parked"] <= most
+
+    wait_until(look, seconds, "some lines are parked, and Loki has the rest")
+
+
 def wait_until_grown(path: Path, size: int, seconds: float = 20) -> None:
     """Wait until a file has so many bytes more than now; it may be about to appear."""
     before = path.stat().st_size if path.exists() else 0

@@ -11,8 +11,9 @@ use super::stream::Stream;
 
 /// Most bytes of a push before compression, and of all parcels that are being filled.
 pub(crate) const PUSH_BYTES: usize = 1 << 20;
-/// However little Loki takes at once, pushes are not made smaller than this.
-const LEAST_PUSH_BYTES: usize = 64 << 10;
+/// However little Loki takes at once, pushes are not made smaller than this. A few lines in tests,
+/// where a lap has twenty.
+const LEAST_PUSH_BYTES: usize = if cfg!(test) { 500 } else { 64 << 10 };
 
 /// Lines of one stream that are sent at once.
 #[derive(Debug)]
