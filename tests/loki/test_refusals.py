@@ -120,7 +120,7 @@ def test_metadata_that_is_too_large_is_put_aside_and_its_neighbours_arrive(folde
 
 BAD_LABELS = {
     "long": ({"team": "x" * 3000}, r"HTTP 400: has label value too long: 'x+…"),
-    "many": ({f"l{n}": "x" for n in range(10)}, r"HTTP 400: entry for stream '.*' has 16 label names; limit 15"),
+    "many": ({f"l{n}": "x" for n in range(10)}, "HTTP 400: has 16 label names; limit 15"),
 }
 
 

@@ -94,8 +94,8 @@ fn about_labels(body: &str) -> Option<String> {
         "missing required labels '",
     ];
     let at = FAULTS.iter().find_map(|fault| body.find(fault))?;
-    let told = if at < MAX_WHY / 2 { body } else { body[at..].trim_start_matches(['\'', ' ']) };
-    Some(said(400, told))
+    let behind_labels = body[..=at].rfind("}'").map_or(at, |end| end + 2);
+    Some(said(400, if at < MAX_WHY / 2 { body } else { &body[behind_labels..] }))
 }
 
 /// Whether a refusal is about the tenant, or about what it is allowed.
