@@ -15,7 +15,7 @@ from support.clib import LibraryError, Logger, config
 from support.delivery import check_equal
 from support.faults import proxy
 from support.journal import journaling
-from support.loki import Loki, running_loki
+from support.loki import Loki, absent_loki
 from support.saying import Saying
 
 pytestmark = [pytest.mark.usefixtures("no_settings"), needs_openssl]
@@ -113,7 +113,9 @@ def test_a_server_that_wants_our_certificate(
     asks = {"LOKI_TLS_CLIENTS": str(clients.certificate), "LOKI_TLS_ASKS": "RequireAndVerifyClientCert"}
     ours = {"ca_file": str(certificates.authority.certificate)}
     others = {"cert_file": str(certificates.good.certificate), "key_file": str(certificates.good.key)}
-    with running_loki(folder, me.calling(certificates.authority), **tls, **asks) as loki:
+    with absent_loki(folder, **tls, **asks) as loki:
+        loki.tls = me.calling(certificates.authority)
+        loki.start()
         for run_id, settings in (("without", ours), ("another", {**ours, **others})):
             with nothing_but(folder, run_id, loki.url, saying, **settings) as told:
                 assert f" {loki.url}/loki/api/v1/push: lines do not get into Loki: " in told[0], told

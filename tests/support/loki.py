@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import socket
 import ssl
 import subprocess
@@ -103,6 +105,11 @@ class Loki:
             body: bytes = answer.read()
         return body
 
+    def streams(self) -> int:
+        """How many streams are active: not flushed to the store since their last line."""
+        found = re.search(r"^loki_ingester_memory_streams\{.*\} (\d+)$", self.get("/metrics").decode(), re.MULTILINE)
+        return int(found[1]) if found else 0
+
     def answer(self, path: str, **parameters: str | int) -> Any:
         """What its HTTP API has to say, as data."""
         return json.loads(self.get(path, **parameters))["data"]
@@ -148,20 +155,30 @@ class Loki:
 
 
 def free_port() -> int:
-    """A port that nobody has at the moment."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """A port that nobody has at the moment, below those that the kernel gives to outgoing connections: nobody gets it
+    by chance before a Loki that is started late.
+    """
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextmanager
-def running_loki(folder: Path, tls: ssl.SSLContext | None = None, **settings: str) -> Iterator[Loki]:
-    """A Loki with its files below `folder`; `settings` are the variables of loki.yaml."""
-    loki = Loki(folder, settings, free_port(), free_port(), tls=tls)
+def absent_loki(folder: Path, **settings: str) -> Iterator[Loki]:
+    """A Loki that nobody has started yet, with its files below `folder`; `settings` are the variables of loki.yaml."""
+    loki = Loki(folder, settings, free_port(), free_port())
     try:
-        loki.start()
         yield loki
     finally:
         with suppress(ProcessLookupError):
             loki.stop()
+
+
+@contextmanager
+def running_loki(folder: Path, **settings: str) -> Iterator[Loki]:
+    """The same, running."""
+    with absent_loki(folder, **settings) as loki:
+        loki.start()
+        yield loki

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from support.delivery import counted, shipped
+from support.delivery import counted, put_aside, shipped
 from support.faults import HEAD_END, Exchange, Proxy, pass_on
 from support.loki import HOUR, Loki
 from support.paths import TESTS
@@ -52,12 +52,7 @@ def finish(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def quarantined(log: Path) -> list[str]:
     """The lines that lie in the quarantine, in order."""
-    path = log.with_name(f"{log.stem}.quarantined.jsonl")
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    assert text.endswith("\n") or not text, f"the quarantine ends within an entry: {text[-200:]!r}"
-    return [json.loads(line)["line"] for line in text.splitlines()]
+    return [entry["line"] for entry in put_aside(log)]
 
 
 def judge(loki: Loki, log: Path, run_id: str, *, lost: Sequence[Line] = (), replayed: int = 0) -> list[Line]:

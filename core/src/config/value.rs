@@ -122,7 +122,7 @@ impl Kind {
                 format!("a duration from {min} to {max}{}", or_off(off))
             }
             Self::List => "a list of words".to_owned(),
-            Self::Labels => "names and values, name=value".to_owned(),
+            Self::Labels => "names of letters, digits and _ with values, name=value".to_owned(),
             Self::Headers => "HTTP headers, name=value".to_owned(),
             Self::Url => "a URL that begins with http:// or https://".to_owned(),
             Self::Secret => "text".to_owned(),

@@ -14,8 +14,14 @@ pub(crate) enum Answer {
     /// 204: all of it was stored.
     Stored,
     /// Surely nothing was stored, for now: connection refused, a name that does not resolve, a TLS
-    /// handshake that failed, Loki's rate limit of a tenant.
+    /// handshake that failed.
     NotStored {
+        /// One line for a user.
+        why: String,
+    },
+    /// Nothing was stored: it was too much at once for Loki's rate limit of a tenant, or for the
+    /// burst that goes with it.
+    TooFast {
         /// One line for a user.
         why: String,
     },
@@ -36,8 +42,13 @@ pub(crate) enum Answer {
     },
     /// Some lines, or all, were refused for what they are.
     Refused(Refusal),
+    /// Nothing was stored: the stream's labels are not what Loki takes.
+    BadLabels {
+        /// One line for a user.
+        why: String,
+    },
     /// Nothing was stored, and nothing will be until somebody mends it: authentication, tenant,
-    /// labels, blocked ingestion, a server that is not Loki.
+    /// blocked ingestion, a server that is not Loki.
     Hold {
         /// One line for a user.
         why: String,
@@ -53,8 +64,9 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Answer {
         413 => Answer::TooLarge { why },
         // Loki counts a tenant's rate before it hands anything to a store. A stream's rate, and the
         // number of streams, are counted in each store: one of several may have taken its copy.
-        429 if body.contains("ingestion rate limit exceeded for user") => Answer::NotStored { why },
-        400 if is_the_streams_fault(&body) || is_not_of_loki(&body) => Answer::Hold { why },
+        429 if body.contains("ingestion rate limit exceeded for user") => Answer::TooFast { why },
+        400 if let Some(why) = about_labels(&body) => Answer::BadLabels { why },
+        400 if is_about_the_tenant(&body) || is_not_of_loki(&body) => Answer::Hold { why },
         400 | 422 => Answer::Refused(Refusal::read(status, &body, why)),
         // Not implemented, no such HTTP version, a network that wants a login.
         501 | 505 | 511 => Answer::Hold { why },
@@ -68,10 +80,10 @@ pub(crate) fn read(status: u16, body: &[u8]) -> Answer {
     }
 }
 
-/// Whether a refusal is about what all lines have in common: the labels, the tenant, or whether
-/// structured metadata is allowed.
-fn is_the_streams_fault(body: &str) -> bool {
-    const FAULTS: [&str; 12] = [
+/// What a refusal says of the labels, which all lines of a push have in common. Loki repeats them all
+/// before it says what is wrong: that comes first here, where they are long.
+fn about_labels(body: &str) -> Option<String> {
+    const FAULTS: [&str; 8] = [
         "couldn't parse labels",
         "error parsing labels '",
         "error at least one label pair is required per stream",
@@ -80,6 +92,15 @@ fn is_the_streams_fault(body: &str) -> bool {
         "' has duplicate label name: '",
         " label names; limit ",
         "missing required labels '",
+    ];
+    let at = FAULTS.iter().find_map(|fault| body.find(fault))?;
+    let behind_labels = body[..=at].rfind("}'").map_or(at, |end| end + 2);
+    Some(said(400, if at < MAX_WHY / 2 { body } else { &body[behind_labels..] }))
+}
+
+/// Whether a refusal is about the tenant, or about what it is allowed.
+fn is_about_the_tenant(body: &str) -> bool {
+    const FAULTS: [&str; 4] = [
         "includes structured metadata, but this feature is disallowed",
         "tenant ID",
         "org id",
@@ -134,10 +155,12 @@ mod tests {
         match read(status, body.as_bytes()) {
             Answer::Stored => "stored",
             Answer::NotStored { .. } => "not stored",
+            Answer::TooFast { .. } => "too fast",
             Answer::Unknown { .. } => "unknown",
             Answer::Late { .. } => "late",
             Answer::TooLarge { .. } => "too large",
             Answer::Refused(_) => "refused",
+            Answer::BadLabels { .. } => "labels",
             Answer::Hold { .. } => "hold",
         }
     }
@@ -168,7 +191,7 @@ mod tests {
             (429, "", "unknown"),
             (429, "Per stream rate limit exceeded (limit: 3MB/sec) while…", "unknown"),
             (429, "maximum active stream limit exceeded when trying to create", "unknown"),
-            (429, "ingestion rate limit exceeded for user fake (limit: 4 bytes/sec)", "not stored"),
+            (429, "ingestion rate limit exceeded for user fake (limit: 4 bytes/sec)", "too fast"),
             (499, "", "late"),
             (500, "", "unknown"),
             (501, "", "hold"),
@@ -176,9 +199,9 @@ mod tests {
             (504, "", "late"),
             (400, "tenant ID 'a/b' contains unsupported character '/'", "hold"),
             (400, "multiple org IDs present", "hold"),
-            (400, "couldn't parse labels: 1:2: parse error: unexpected character", "hold"),
-            (400, "stream '{a=\"b\"}' has label value too long: 'b'", "hold"),
-            (400, "entry for stream '{a=\"b\"}' has 16 label names; limit 15", "hold"),
+            (400, "couldn't parse labels: 1:2: parse error: unexpected character", "labels"),
+            (400, "stream '{a=\"b\"}' has label value too long: 'b'", "labels"),
+            (400, "entry for stream '{a=\"b\"}' has 16 label names; limit 15", "labels"),
             (400, "Client sent an HTTP request to an HTTPS server.\n", "hold"),
             (400, "\n<html><head><title>400 No required SSL certificate was sent", "hold"),
             (400, "400 Bad Request: missing required Host header", "hold"),

@@ -110,6 +110,8 @@ fn kind(answer: &Answer) -> &'static str {
     match answer {
         Answer::Stored => "stored",
         Answer::NotStored { .. } => "not stored",
+        Answer::TooFast { .. } => "too fast",
+        Answer::BadLabels { .. } => "labels",
         Answer::Unknown { .. } => "unknown",
         Answer::Late { .. } => "late",
         Answer::TooLarge { .. } => "too large",

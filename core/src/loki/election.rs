@@ -1,5 +1,6 @@
 //! One shipper a log: whoever holds its lock.
 
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -22,6 +23,9 @@ pub(crate) struct Card {
     /// Why Loki does not take its lines now.
     #[serde(default)]
     pub(crate) trouble: Option<String>,
+    /// It is about to end: what comes into the log from now on may be nobody's but the next one's.
+    #[serde(default)]
+    leaving: bool,
 }
 
 /// One who would ship a log.
@@ -33,7 +37,8 @@ pub(crate) struct Candidate {
 
 impl Candidate {
     pub(crate) fn new(log: &Path, target: &Target) -> Self {
-        let card = Card { pid: std::process::id(), target: target.clone(), trouble: None };
+        let (pid, target) = (std::process::id(), target.clone());
+        let card = Card { pid, target, trouble: None, leaving: false };
         Self { lock: LockFile::new(names::shipper_lock(log)), card, elected: None }
     }
 
@@ -53,7 +58,7 @@ impl Candidate {
         };
         let id = id_of(file)?;
         self.card.trouble = None;
-        self.show()?;
+        write_card(file, &self.card)?;
         self.elected = Some(id);
         Ok(true)
     }
@@ -63,23 +68,40 @@ impl Candidate {
         if self.elected.is_some() && self.card.trouble.as_deref() != trouble {
             self.card.trouble = trouble.map(str::to_owned);
             // It is information only.
-            let _ = self.show();
+            let _ = self.lock.file().map(|file| write_card(file, &self.card));
         }
-    }
-
-    fn show(&self) -> io::Result<()> {
-        let Some(file) = self.lock.file() else { return Ok(()) };
-        let mut text = serde_json::to_vec(&self.card)?;
-        text.push(b'\n');
-        file.set_len(0)?;
-        failpoint::at(Point::ShipElected);
-        file.write_all_at(&text, 0)
     }
 
     /// Whether this one is still elected. Where somebody has deleted the lock, another may be.
     pub(crate) fn is_elected(&self) -> bool {
         self.elected.is_some() && id_at(self.lock.path()).is_ok_and(|there| there == self.elected)
     }
+
+    /// Tells whoever ends now not to count on this one. Who is elected looks at the log once more
+    /// behind it, so that every line is somebody's: that of one who ended before was there already,
+    /// and who ends later waits for the lock.
+    pub(crate) fn take_leave(&mut self) -> io::Result<()> {
+        self.card.leaving = true;
+        // Where somebody has removed the lock, nobody counts on this one.
+        match self.is_elected().then(|| self.lock.keep(Duration::ZERO)) {
+            None | Some(Err(LockError::Busy)) => Ok(()),
+            Some(Ok(file)) => write_card(file, &self.card),
+            Some(Err(LockError::Io(error))) => Err(error),
+        }
+    }
+}
+
+fn write_card(file: &File, card: &Card) -> io::Result<()> {
+    let mut text = serde_json::to_vec(card)?;
+    text.push(b'\n');
+    file.set_len(0)?;
+    failpoint::at(Point::ShipElected);
+    file.write_all_at(&text, 0)
+}
+
+/// Whether the one who ships a log is about to end.
+pub(crate) fn is_leaving(log: &Path) -> bool {
+    elected(log).is_some_and(|card| card.leaving)
 }
 
 /// Whether somebody alive ships a log.
@@ -112,10 +134,12 @@ mod tests {
         assert_eq!(elected(&log).unwrap().trouble.as_deref(), Some("connection refused"));
         one.tell(None);
         assert_eq!(elected(&log).unwrap().trouble, None);
-        assert!(is_shipped(&log) && one.stand().unwrap());
+        assert!(is_shipped(&log) && !is_leaving(&log));
+        one.take_leave().unwrap();
+        assert!(is_leaving(&log) && !two.stand().unwrap());
         drop(one);
         assert!(!is_shipped(&log));
-        assert!(two.stand().unwrap());
+        assert!(two.stand().unwrap() && !is_leaving(&log));
         assert_eq!(elected(&log).unwrap().target, target("http://two"));
         // Somebody cleans up: whoever comes first is elected anew.
         assert!(two.is_elected());

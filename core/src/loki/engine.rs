@@ -83,7 +83,7 @@ pub(crate) struct Engine<S> {
     /// The segments of the lap, but for those that could not be read to its end.
     pub(super) lap_segments: Vec<usize>,
     pub(super) known: Vec<Known>,
-    /// Everything that is there may have been sent: the offset file cannot tell.
+    /// Whatever is not dealt with may have been sent: the offset file cannot tell.
     pub(super) all_unsure: bool,
     /// What is to be sent again, until it is known where it is.
     pub(super) lost: Vec<Lost>,
@@ -101,6 +101,8 @@ pub(crate) struct Engine<S> {
     file_trouble: Trouble,
     pub(super) reading_trouble: Trouble,
     pub(super) secrets_trouble: Trouble,
+    pub(super) quarantine_trouble: Trouble,
+    pub(super) parking_trouble: Trouble,
 }
 
 impl<S: Sink> Engine<S> {
@@ -120,19 +122,22 @@ impl<S: Sink> Engine<S> {
             say(&format!("{}: {error}; Loki is asked which lines it has", file.path().display()));
             None
         });
-        let all_unsure = from_start || (found.is_none() && file.path().exists());
+        // With another level somebody may have sent what this target knows nothing of.
+        let has_sibling = file.has_sibling(target);
+        let all_unsure = from_start || has_sibling || (found.is_none() && file.path().exists());
         let mut offset = found.unwrap_or_else(|| Offset::new(target.clone(), BTreeMap::new()));
         if let Some(labels) = labels {
             offset.labels.clone_from(labels);
         }
-        if all_unsure {
+        if from_start {
             offset.segments.clear();
         }
         for group in offset.segments.iter_mut().flat_map(|segment| &mut segment.parked) {
             group.next_ns = 0;
+            group.in_flight |= has_sibling;
         }
         let mut pace = Pace::new(rules.backoff, rules.seed);
-        if offset.segments.iter().any(Segment::is_in_flight) {
+        if has_sibling || offset.segments.iter().any(Segment::is_in_flight) {
             // Another process may have sent them a moment ago.
             pace.wait(clock.now().at + LOOK_UP_DELAY);
         }
@@ -162,6 +167,8 @@ impl<S: Sink> Engine<S> {
             file_trouble: Trouble::default(),
             reading_trouble: Trouble::default(),
             secrets_trouble: Trouble::default(),
+            quarantine_trouble: Trouble::default(),
+            parking_trouble: Trouble::default(),
             file,
             offset,
             sink,

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::time::Duration;
 
+use super::super::offset::Target;
 use super::super::refusal::Rest;
 use super::super::scene::{Act, Reading, Scene, random, target};
 use crate::names;
@@ -132,6 +133,27 @@ fn too_large_is_split_and_a_bad_line_found_by_halving() {
     assert_eq!([done.acknowledged, done.quarantined, done.pending], [5, 1, 0]);
     scene.check_all(&[scene.text()], 0);
     assert_eq!(scene.quarantined()[0]["reason"], "HTTP 400: as the test wants it");
+}
+
+#[test]
+fn a_burst_below_the_size_of_a_push_is_found() {
+    let mut scene = Scene::new();
+    scene.batch_lines = usize::MAX;
+    scene.kill();
+    scene.lines(100);
+    scene.world(|world| world.then = Act::Burst(7));
+    assert_eq!(scene.run().acknowledged, 100);
+    let pushes = scene.world(|world| std::mem::take(&mut world.pushes));
+    // The first pause may have been too short, the second was not.
+    let whole = pushes[0];
+    assert!(whole > 14 && pushes[1..3] == [whole, whole.div_ceil(2)], "{pushes:?}");
+    scene.check_all(&[scene.text()], 0);
+    // What is read from now on is small enough at once.
+    scene.lines(100);
+    assert_eq!(scene.run().acknowledged, 200);
+    let pushes = scene.world(|world| world.pushes.clone());
+    assert!(pushes.iter().all(|lines| *lines <= 7), "{pushes:?}");
+    scene.check_all(&[scene.text()], 0);
 }
 
 #[test]
@@ -334,6 +356,37 @@ fn a_damaged_offset_file_doubles_nothing() {
     let all = scene.text();
     scene.check_all(&[all], 0);
     assert_eq!(scene.world(|world| world.stored.values().sum::<u64>()), 20);
+}
+
+#[test]
+fn what_was_pushed_from_another_level_up_is_not_pushed_again() {
+    let mut scene = Scene::new();
+    let ours = names::offset(&scene.log, target().id());
+    let other = Target { min_level: "ERROR".to_owned(), ..target() };
+    let stored = |scene: &Scene| scene.world(|world| world.stored.values().sum::<u64>());
+    scene.lines(10);
+    scene.run();
+    let then = std::fs::read_to_string(&ours).unwrap();
+    scene.lines(10);
+    scene.run();
+    // The second ten were another's, and in the end everything was.
+    let text = std::fs::read_to_string(&ours).unwrap().replace("INFO", "ERROR");
+    std::fs::write(names::offset(&scene.log, other.id()), text).unwrap();
+    for before in [Some(then), None] {
+        match before {
+            Some(text) => std::fs::write(&ours, text).unwrap(),
+            None => std::fs::remove_file(&ours).unwrap(),
+        }
+        scene.kill();
+        assert_eq!(scene.run().acknowledged, 20);
+        scene.check_all(&[scene.text()], 0);
+        assert_eq!(stored(&scene), 20);
+    }
+    // What is new is sent at once.
+    let look_ups = scene.world(|world| world.look_ups);
+    scene.lines(5);
+    assert_eq!((scene.run().acknowledged, stored(&scene)), (25, 25));
+    assert_eq!(scene.world(|world| world.look_ups), look_ups);
 }
 
 #[test]

@@ -77,14 +77,14 @@ impl<S: Sink> Engine<S> {
     /// Which files there are and whether they are what was read.
     fn look_closely(&mut self) -> Result<()> {
         let parts = self.segments.look()?;
-        let before = self.offset.segments.len();
         self.known = self.recognised(&parts)?;
         for known in self.known.clone() {
             if let Some(to) = known.rewind_to {
                 self.rewind(&known, to)?;
             }
-            if self.all_unsure && known.segment >= before {
-                self.offset.segments[known.segment].in_flight = Some(known.part.committed);
+            let (segment, end) = (&mut self.offset.segments[known.segment], known.part.committed);
+            if self.all_unsure && segment.mark < end {
+                segment.in_flight = Some(end);
                 self.dirty = true;
             }
         }
@@ -202,6 +202,10 @@ impl<S: Sink> Engine<S> {
                 group.next_ns = next_try_ns(group.tries, now.ns);
             }
             segment.parked.retain(|group| group.lines > 0);
+        }
+        if self.offset.parked_ranges() == 0 {
+            let whose = self.whose();
+            self.parking_trouble.ends(|| format!("{whose}: Loki has taken those lines now"));
         }
         failpoint::at(Point::ShipLapEnded);
     }

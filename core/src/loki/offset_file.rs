@@ -1,6 +1,7 @@
 //! The offset file of one log and one target: read once, written so that a crash leaves the old one
 //! or the new one.
 
+use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -68,6 +69,22 @@ impl OffsetFile {
         offset.ok().flatten().map(|offset| offset.delivery()).unwrap_or_default()
     }
 
+    /// Whether this Loki, as this tenant, got lines of the log from another level up: it may have
+    /// what this target knows nothing of.
+    pub(crate) fn has_sibling(&self, target: &Target) -> bool {
+        let Some((stem, _)) = self.path.file_name().and_then(parse) else { return false };
+        let beside = self.path.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+        beside.into_iter().flatten().flatten().any(|entry| {
+            let name = entry.file_name();
+            let ours = parse(&name).is_some_and(|(of, id)| of == stem && id != target.id());
+            let bytes = if ours { std::fs::read(entry.path()).ok() } else { None };
+            let other: Option<Target> = bytes.and_then(|text| serde_json::from_slice(&text).ok());
+            other.is_some_and(|other| {
+                (&other.endpoint, &other.tenant) == (&target.endpoint, &target.tenant)
+            })
+        })
+    }
+
     /// Writes it: a temporary file, on the disk, renamed, and its name on the disk. A deleted folder is
     /// not made anew.
     pub(crate) fn write(&self, offset: &Offset) -> io::Result<()> {
@@ -97,6 +114,10 @@ impl OffsetFile {
     }
 }
 
+fn parse(name: &OsStr) -> Option<(&str, u64)> {
+    name.to_str().and_then(names::parse_offset)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -124,6 +145,28 @@ mod tests {
         assert!(file.read(&target).is_err());
         std::fs::write(file.path(), &text[..text.len() / 2]).unwrap();
         assert!(file.read(&target).is_err());
+    }
+
+    #[test]
+    fn a_sibling_is_of_the_same_log_and_loki() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = |endpoint: &str, level: &str| Target {
+            endpoint: endpoint.into(),
+            tenant: None,
+            min_level: level.into(),
+        };
+        let write = |log: &str, target: &Target| {
+            let file = OffsetFile::new(&folder.path().join(log), target);
+            file.write(&Offset::new(target.clone(), BTreeMap::new())).unwrap();
+            file
+        };
+        let ours = target("http://l", "INFO");
+        let file = write("a.jsonl", &ours);
+        write("b.jsonl", &target("http://l", "ERROR"));
+        write("a.jsonl", &target("http://m", "ERROR"));
+        assert!(!file.has_sibling(&ours));
+        write("a.jsonl", &target("http://l", "ERROR"));
+        assert!(file.has_sibling(&ours));
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl Pace {
         self.in_hold
     }
 
+    /// Whether the last answer was none.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures > 0
+    }
+
     /// Whether the next try follows a hold: secrets are to be read again. Asked once.
     pub(crate) fn take_hold(&mut self) -> bool {
         std::mem::take(&mut self.in_hold)

@@ -11,6 +11,9 @@ use super::stream::Stream;
 
 /// Most bytes of a push before compression, and of all parcels that are being filled.
 pub(crate) const PUSH_BYTES: usize = 1 << 20;
+/// However little Loki takes at once, pushes are not made smaller than this. A few lines in tests,
+/// where a lap has twenty.
+const LEAST_PUSH_BYTES: usize = if cfg!(test) { 500 } else { 64 << 10 };
 
 /// Lines of one stream that are sent at once.
 #[derive(Debug)]
@@ -63,13 +66,14 @@ impl Parcel {
 /// all together at most as large as one push.
 pub(crate) struct Packing {
     open: Vec<Parcel>,
+    most_bytes: usize,
     most_lines: usize,
 }
 
 impl Packing {
     /// `most_lines`: of a push.
     pub(crate) fn new(most_lines: usize) -> Self {
-        Self { open: Vec::new(), most_lines: most_lines.max(1) }
+        Self { open: Vec::new(), most_bytes: PUSH_BYTES, most_lines: most_lines.max(1) }
     }
 
     /// Adds a line. What is full, or has to make room, goes to `out`.
@@ -84,7 +88,7 @@ impl Packing {
     ) {
         let empty = Parcel::new(Arc::clone(&line.stream), unsure, doubt);
         let adding = empty.batch.bytes_with(line, text);
-        while self.bytes() + adding > PUSH_BYTES
+        while self.bytes() + adding > self.most_bytes
             && let Some(largest) = (0..self.open.len()).max_by_key(|i| self.open[*i].batch.bytes())
         {
             out.push_back(self.open.swap_remove(largest));
@@ -101,6 +105,16 @@ impl Packing {
         if self.open[index].places.len() >= self.most_lines {
             out.push_back(self.open.swap_remove(index));
         }
+    }
+
+    /// A push of so many bytes was too large: those that follow are half of it. False where it was
+    /// small enough.
+    pub(crate) fn shrink(&mut self, bytes: usize) -> bool {
+        let too_large = bytes > LEAST_PUSH_BYTES;
+        if too_large {
+            self.most_bytes = self.most_bytes.min((bytes / 2).max(LEAST_PUSH_BYTES));
+        }
+        too_large
     }
 
     /// What is being filled.

@@ -59,6 +59,8 @@ pub(crate) enum Next {
     Acknowledged,
     /// Send it again after a pause.
     Again { why: String },
+    /// Send it again after a pause, and less at once where a pause has not helped.
+    Slower { why: String },
     /// It may be stored: look it up after a pause, and send what is missing. `late`: it may be
     /// stored yet, so that what is missing may still come.
     LookUp { why: String, late: bool },
@@ -90,9 +92,13 @@ pub(crate) fn after(answer: Answer, batch: &Batch, limits: &mut Limits, now_ns: 
     match answer {
         Answer::Stored => Next::Acknowledged,
         Answer::NotStored { why } => Next::Again { why },
+        Answer::TooFast { why } => Next::Slower { why },
         Answer::Unknown { why } => Next::LookUp { why, late: false },
         Answer::Late { why } => Next::LookUp { why, late: true },
         Answer::TooLarge { why } => Next::Split { why },
+        Answer::BadLabels { why } => {
+            Next::Hold { why: format!("{why}; correct loki.labels and start the program again") }
+        }
         Answer::Hold { why } => Next::Hold { why },
         Answer::Refused(refusal) => {
             let (named, rest) = refusal.refused(batch);

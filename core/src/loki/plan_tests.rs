@@ -51,6 +51,25 @@ fn only_204_acknowledges() {
 }
 
 #[test]
+fn what_is_wrong_with_labels_is_said_before_what_loki_repeats() {
+    let long = "x".repeat(3000);
+    let body = format!("stream '{{team=\"{long}\"}}' has label value too long: '{long}'");
+    let Next::Hold { why } = decide(400, &body, 1) else { panic!("no hold") };
+    assert!(why.starts_with("HTTP 400: has label value too long: 'xxx"), "{why}");
+    assert!(why.ends_with("x…; correct loki.labels and start the program again"), "{why}");
+    let todo = "correct loki.labels and start the program again";
+    let body =
+        |labels: &str| format!("entry for stream '{{{labels}}}' has 16 label names; limit 15");
+    for (body, told) in [
+        (body(&long), "has 16 label names; limit 15".to_owned()),
+        (body("a=\"b\""), body("a=\"b\"")),
+    ] {
+        let why = format!("HTTP 400: {told}; {todo}");
+        assert_eq!(decide(400, &body, 1), Next::Hold { why });
+    }
+}
+
+#[test]
 fn an_unnamed_400_is_looked_up_whole() {
     let Next::Sorted(fates) = decide(400, "something new", 3) else { panic!("not sorted") };
     assert_eq!(fates.look_up, [0, 1, 2]);

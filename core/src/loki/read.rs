@@ -8,8 +8,7 @@ use super::lap::Region;
 use super::limits::doubt;
 use super::line::Line;
 use super::offset::{Place, Why};
-use super::plan::{Beyond, next_try_ns};
-use super::quarantine::Condemned;
+use super::plan::Beyond;
 use super::sink::Sink;
 use super::source::Piece;
 use crate::error::{Error, Result};
@@ -111,14 +110,10 @@ impl<S: Sink> Engine<S> {
                 self.packing.add(&line, text, place, *unsure, doubt, &mut self.queue);
             }
             Fate::PassOver => self.offset.pass_over(place),
-            Fate::Park(why) => {
-                let next = next_try_ns(0, now_ns);
-                self.offset.park(place, Why::TooFarAhead, &why, now_ns, next);
-            }
+            Fate::Park(why) => self.park(place, Why::TooFarAhead, &why, now_ns),
             Fate::Quarantine(reason) => {
-                let segment = &self.offset.segments[place.segment];
-                self.quarantine.add(&Condemned::new(segment, place, &reason, text), now_ns);
-                self.condemned.push(place);
+                let text = text.to_vec();
+                self.put_aside(place, &reason, &text, now_ns);
             }
         }
         Ok(true)

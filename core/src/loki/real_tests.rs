@@ -344,14 +344,14 @@ fn real_limits_are_those_that_we_know() {
         let expected = limits::doubt(&line, bytes, now());
         let answer = client.push(&batch);
         match (&answer, expected) {
-            (Answer::Hold { .. } | Answer::Stored, None) => {}
+            (Answer::BadLabels { .. } | Answer::Stored, None) => {}
             (_, Some(reason)) => {
                 let refused = refused(&answer, &batch);
                 assert_eq!(refused, (vec![(0, reason)], Rest::Stored), "{answer:?}");
             }
             (_, None) => panic!("{answer:?}"),
         }
-        (matches!(answer, Answer::Hold { .. }), expected)
+        (matches!(answer, Answer::BadLabels { .. }), expected)
     };
     let names: Vec<String> = (0..15).map(|number| format!("label{number}")).collect();
     let mut labels: BTreeMap<&str, &str> = names.iter().map(|name| (&**name, "x")).collect();
@@ -397,7 +397,7 @@ fn real_rates_and_tenants() {
 
     let mut client = loki.client(&serde_json::json!({"tenant": "team"}));
     let whole = client.push(&batch("a", &lines(1000)));
-    assert!(matches!(whole, Answer::NotStored { .. }), "{whole:?}");
+    assert!(matches!(whole, Answer::TooFast { .. }), "{whole:?}");
 
     // A stream's rate: the first lines of the request are stored, and the answer is a 429.
     let partial = batch("a", &lines(20));

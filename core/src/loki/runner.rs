@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::election::{Candidate, elected};
+use super::election::{Candidate, elected, is_leaving};
 use super::engine::{Engine, Rules, Step};
 use super::mend::Lost;
 use super::offset::Target;
@@ -20,6 +20,10 @@ use crate::stats::Delivery;
 
 /// How often one who is not elected tries again.
 const STAND_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The same for one who ends while the elected one is about to, and for how long.
+const FAREWELL_INTERVAL: Duration = Duration::from_millis(10);
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What is kept of a configuration with a log's offset.
 pub(crate) fn target(config: &LokiConfig) -> Target {
@@ -59,7 +63,10 @@ pub(crate) struct Runner<S> {
     compared: bool,
     from_start: bool,
     lost: Vec<Lost>,
-    finishing: bool,
+    /// Since when nothing waits for more lines.
+    finishing: Option<Duration>,
+    /// Others know that this one is about to end.
+    leaving: bool,
 }
 
 impl<S: Sink> Runner<S> {
@@ -76,7 +83,8 @@ impl<S: Sink> Runner<S> {
             compared: false,
             from_start: false,
             lost: Vec::new(),
-            finishing: false,
+            finishing: None,
+            leaving: false,
         }
     }
 
@@ -118,10 +126,23 @@ impl<S: Sink> Runner<S> {
         let Some(engine) = &mut self.engine else { return Step::Idle(self.next_stand) };
         let step = engine.step();
         self.candidate.tell(engine.last_failure());
+        if engine.is_done() && self.finishing.is_some() && !self.leaving {
+            self.take_leave();
+            return Step::Worked;
+        }
         match step {
             Step::Idle(until) => Step::Idle(until.min(self.next_stand)),
             Step::Worked => Step::Worked,
         }
+    }
+
+    /// Everything is dealt with: the last look is behind the moment when others know of the end.
+    fn take_leave(&mut self) {
+        self.leaving = true;
+        if let Err(error) = self.candidate.take_leave() {
+            say(&format!("{}: the lock of who ships it: {error}", self.log.display()));
+        }
+        self.engine.iter_mut().for_each(Engine::finish);
     }
 
     fn stand(
@@ -135,6 +156,9 @@ impl<S: Sink> Runner<S> {
         if !self.candidate.stand().map_err(lock)? {
             self.engine = None;
             self.compare();
+            if self.finishing.is_some() {
+                self.next_stand = self.clock.now().at + FAREWELL_INTERVAL;
+            }
         } else if self.engine.is_none() {
             let sink = connect().map_err(|why| (why, LONGEST_PAUSE))?;
             let labels = (!self.config.labels.is_empty()).then_some(&self.config.labels);
@@ -150,7 +174,7 @@ impl<S: Sink> Runner<S> {
             if !self.lost.is_empty() {
                 engine.reopen(std::mem::take(&mut self.lost));
             }
-            if self.finishing {
+            if self.finishing.is_some() {
                 engine.finish();
             }
             self.engine = Some(engine);
@@ -179,12 +203,17 @@ impl<S: Sink> Runner<S> {
     }
 
     pub(crate) fn is_finishing(&self) -> bool {
-        self.finishing
+        self.finishing.is_some()
     }
 
     /// From now on nothing waits for more lines.
     pub(crate) fn finish(&mut self) {
-        self.finishing = true;
+        let now = self.clock.now().at;
+        self.finishing.get_or_insert(now);
+        if self.is_idle() {
+            // Whoever shipped until now may have ended.
+            self.next_stand = now;
+        }
         self.engine.iter_mut().for_each(Engine::finish);
     }
 
@@ -202,9 +231,17 @@ impl<S: Sink> Runner<S> {
         elected(&self.log).map(|card| card.pid)
     }
 
-    /// Whether nothing is left to do for this process; what another ships is its business.
+    /// Whether nothing is left to do for this process; what another ships is its business, unless
+    /// that one is about to end.
     pub(crate) fn is_done(&self) -> bool {
-        self.is_idle() || self.engine.as_ref().is_some_and(Engine::is_done)
+        let Some(engine) = &self.engine else { return self.is_idle() && !self.may_inherit() };
+        engine.is_done() && self.leaving
+    }
+
+    /// Whether this process is to wait for the lock of one who is about to end.
+    fn may_inherit(&self) -> bool {
+        let until = self.finishing.map_or(Duration::ZERO, |began| began + FAREWELL);
+        self.clock.now().at < until && is_leaving(&self.log)
     }
 
     /// Whether it waits until somebody mends something.

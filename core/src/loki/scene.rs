@@ -38,6 +38,8 @@ pub(super) enum Act {
     /// Nobody waits for the answer any more; it is stored so many milliseconds later.
     Late(usize),
     TooLarge,
+    /// More than so many lines at once are beyond the burst.
+    Burst(usize),
     Hold,
     /// A 400 that names nothing; stored is what is not bad.
     Bad(Rest),
@@ -196,6 +198,11 @@ impl Sink for Stub {
                 unnamed(rest)
             }
             Act::Refuse | Act::TooLarge | Act::Bad(_) => Answer::NotStored { why },
+            Act::Burst(most) if batch.len() > most => Answer::TooFast { why },
+            Act::Burst(_) => {
+                world.store(&taken);
+                Answer::Stored
+            }
             Act::Hold => Answer::Hold { why },
         }
     }

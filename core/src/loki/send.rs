@@ -1,6 +1,7 @@
 //! The part of the engine that sends a parcel and does what follows from the answer.
 
 use super::engine::Engine;
+use super::offset::{Place, Why};
 use super::parcel::Parcel;
 use super::plan::{Fates, LOOK_UP_DELAY, Next, Seen, after, after_look_up, next_try_ns};
 use super::quarantine::Condemned;
@@ -40,6 +41,15 @@ impl<S: Sink> Engine<S> {
             Next::Again { why } => {
                 self.pace.failed(now, &whose, &why, Duration::ZERO);
                 self.queue.push_front(parcel);
+            }
+            Next::Slower { why } => {
+                // Loki lets nothing through that is larger than its burst, however long one waits.
+                let smaller = self.pace.is_failing() && self.packing.shrink(parcel.batch.bytes());
+                self.pace.failed(now, &whose, &why, Duration::ZERO);
+                match parcel.halves().filter(|_| smaller) {
+                    Some(halves) => self.send_first(halves),
+                    None => self.queue.push_front(parcel),
+                }
             }
             Next::LookUp { why, late } => {
                 if late {
@@ -126,7 +136,7 @@ impl<S: Sink> Engine<S> {
         }
     }
 
-    fn whose(&self) -> String {
+    pub(super) fn whose(&self) -> String {
         format!("{}: {}", self.log.display(), self.offset.target.endpoint)
     }
 
@@ -146,9 +156,13 @@ impl<S: Sink> Engine<S> {
     /// The halves come next; a single line cannot be halved.
     fn split(&mut self, parcel: &Parcel, why: &str) {
         match parcel.halves() {
-            Some(halves) => halves.into_iter().rev().for_each(|half| self.queue.push_front(half)),
+            Some(halves) => self.send_first(halves),
             None => self.condemn(parcel, &[(0, why.to_owned())]),
         }
+    }
+
+    fn send_first(&mut self, halves: [Parcel; 2]) {
+        halves.into_iter().rev().for_each(|half| self.queue.push_front(half));
     }
 
     fn sort(&mut self, parcel: &Parcel, fates: &Fates) {
@@ -157,7 +171,7 @@ impl<S: Sink> Engine<S> {
         self.acknowledge(parcel, &fates.acknowledged);
         for (index, why, reason) in &fates.parked {
             if let Some(place) = parcel.places.get(*index) {
-                self.offset.park(*place, *why, reason, now.ns, next_try_ns(0, now.ns));
+                self.park(*place, *why, reason, now.ns);
             }
         }
         self.condemn(parcel, &fates.quarantined);
@@ -184,11 +198,34 @@ impl<S: Sink> Engine<S> {
             let Some((_, reason)) = condemned.next_if(|(wanted, _)| *wanted == index) else {
                 continue;
             };
-            let place = parcel.places[index];
-            let segment = &self.offset.segments[place.segment];
-            self.quarantine.add(&Condemned::new(segment, place, reason, text), now_ns);
-            self.condemned.push(place);
+            self.put_aside(parcel.places[index], reason, text, now_ns);
         }
+    }
+
+    /// Loki will never take the line; said at the first one.
+    pub(super) fn put_aside(&mut self, place: Place, reason: &str, text: &[u8], now_ns: i64) {
+        let segment = &self.offset.segments[place.segment];
+        self.quarantine.add(&Condemned::new(segment, place, reason, text), now_ns);
+        self.condemned.push(place);
+        let (whose, path) = (self.whose(), self.quarantine.path().display());
+        self.quarantine_trouble.begins(|| {
+            format!(
+                "{whose}: Loki cannot have some lines: {reason}; they stay in the log, and {path} \
+                 names each with its reason"
+            )
+        });
+    }
+
+    /// Loki does not take the line for now; said at the first one.
+    pub(super) fn park(&mut self, place: Place, why: Why, reason: &str, now_ns: i64) {
+        self.offset.park(place, why, reason, now_ns, next_try_ns(0, now_ns));
+        let whose = self.whose();
+        self.parking_trouble.begins(|| {
+            format!(
+                "{whose}: Loki does not take some lines yet: {reason}; they are tried again later, \
+                 also by the next program that opens this log, or by lb push"
+            )
+        });
     }
 
     /// What waits for the quarantine is on the disk before the offset passes it.

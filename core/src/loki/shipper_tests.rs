@@ -2,6 +2,8 @@
 use std::io::{Read, Write};
 use std::net::TcpListener;
 
+use super::super::election::Candidate;
+use super::super::offset::Target;
 use super::*;
 use crate::Logger;
 use crate::logger::Record;
@@ -144,4 +146,44 @@ fn one_of_two_ships_and_the_other_takes_over() {
         thread::sleep(Duration::from_millis(10));
     }
     close(&two, Duration::from_secs(30)).1.unwrap();
+}
+
+#[test]
+fn who_ends_behind_the_one_that_shipped_ships_the_rest() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = server(Some(STORED));
+    let (one, two) = (logger(folder.path(), &url), logger(folder.path(), &url));
+    log(&one, 10);
+    close(&one, Duration::from_secs(30)).1.unwrap();
+    log(&two, 10);
+    close(&two, Duration::from_secs(30)).1.unwrap();
+    assert_eq!(two.stats().loki.unwrap().acknowledged, 20);
+}
+
+#[test]
+fn who_ends_waits_for_one_that_is_about_to_end_and_for_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let url = server(Some(STORED));
+    let log_file = folder.path().join("r/logs/c-h.jsonl");
+    std::fs::create_dir_all(log_file.parent().unwrap()).unwrap();
+    for leaves in [false, true] {
+        let mut another = Candidate::new(&log_file, &Target::default());
+        assert!(another.stand().unwrap());
+        let ours = logger(folder.path(), &url);
+        log(&ours, 10);
+        if leaves {
+            another.take_leave().unwrap();
+        }
+        thread::scope(|scope| {
+            let closing = scope.spawn(|| close(&ours, Duration::from_secs(30)).1);
+            while !leaves && !closing.is_finished() {
+                thread::sleep(Duration::from_millis(1));
+            }
+            thread::sleep(Duration::from_millis(100));
+            drop(another);
+            closing.join().unwrap().unwrap();
+        });
+        let acknowledged = ours.stats().loki.unwrap().acknowledged;
+        assert_eq!(acknowledged, if leaves { 20 } else { 0 });
+    }
 }
