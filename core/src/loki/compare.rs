@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::ask::{Ask, LookUpError, Pager, Reading};
+use super::ask::{Ask, LookUpError, PAGE_BYTES, Pager, Reading};
 use super::batch::Batch;
 use super::line::Line;
 use super::page::Page;
@@ -203,12 +203,12 @@ impl StreamCheck {
         quarters: usize,
     ) -> Result<(), LookUpError> {
         let waiting = std::mem::replace(&mut self.ahead, Waiting::new(&self.stream));
-        let mut times: Vec<i64> = waiting.places.iter().map(|place| place.ns).collect();
+        let mut times: Vec<(i64, usize)> =
+            waiting.batch.lines().map(|(ns, text)| (ns, text.len())).collect();
         times.sort_unstable();
-        let Some(upto) = times.get((times.len() * quarters / 4).saturating_sub(1)).copied() else {
-            return Ok(());
-        };
-        times.retain(|ns| *ns <= upto);
+        let most = (times.len() * quarters / 4).saturating_sub(1);
+        let Some((upto, _)) = times.get(most).copied() else { return Ok(()) };
+        times.retain(|(ns, _)| *ns <= upto);
         let ranges = ranges(&times, self.end());
         let window = self.read_on(loki, &waiting, &ranges)?;
         let Window { first, mut held, crowded, .. } = window;
@@ -261,7 +261,8 @@ impl StreamCheck {
         if waiting.batch.len() > 0 {
             self.line_bytes = waiting.batch.bytes() / waiting.batch.len();
         }
-        let mut pager = Pager::new(self.line_bytes);
+        // Ranges are about a page large: one that is a little larger is no second page.
+        let mut pager = Pager::new(self.line_bytes / 2);
         for (first, last) in ranges {
             pager.read(loki, self.stream.selector(), (*first, *last), &mut window)?;
             let end = self.end();
@@ -283,21 +284,24 @@ fn key(hasher: &RandomState, ns: i64, text: &[u8]) -> Key {
     (ns, hasher.hash_one(text))
 }
 
-/// Where Loki is to be read for lines of these times, both ends included: from `read` on, or from a
-/// while before the first, to the last. Long pauses are left out.
-fn ranges(times: &[i64], read: Option<i64>) -> Vec<(i64, i64)> {
+/// Where Loki is to be read for lines of these times and bytes, both ends included: from `read` on, or
+/// from a while before the first, to the last; what is to be read at once is about a page large. Long
+/// pauses are left out.
+fn ranges(times: &[(i64, usize)], read: Option<i64>) -> Vec<(i64, i64)> {
     let mut ranges = Vec::new();
-    let Some(first) = times.first() else { return ranges };
+    let Some((first, _)) = times.first() else { return ranges };
     let mut from = read.unwrap_or(first.saturating_sub(MARGIN_NS));
-    let mut before = read.unwrap_or(*first);
-    for ns in times {
+    let (mut before, mut held) = (read.unwrap_or(*first), 0);
+    for (ns, bytes) in times {
+        let full = held + bytes > PAGE_BYTES && *ns > before;
         if ns.saturating_sub(before) > 2 * MARGIN_NS {
             ranges.push((from, before.saturating_add(MARGIN_NS)));
-            from = ns.saturating_sub(MARGIN_NS);
-        } else if ns.saturating_sub(from) > MAX_RANGE_NS && before > from {
+            (from, held) = (ns.saturating_sub(MARGIN_NS), 0);
+        } else if (full || ns.saturating_sub(from) > MAX_RANGE_NS) && before > from {
             ranges.push((from, before));
-            from = before.saturating_add(1);
+            (from, held) = (before.saturating_add(1), 0);
         }
+        held += bytes;
         before = *ns;
     }
     ranges.push((from, before));

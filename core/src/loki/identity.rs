@@ -22,6 +22,11 @@ impl LineHash {
         Self(bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
     }
 
+    /// The hash by which a file is known whose first line this is.
+    pub(crate) fn of_first(line: &[u8]) -> Self {
+        Self::of(&line[..line.len().min(MOST)])
+    }
+
     /// A number that is a hash already.
     pub(crate) fn from_id(id: u64) -> Self {
         Self(id)
@@ -58,8 +63,8 @@ pub(crate) fn first_line(file: &File, end: u64) -> io::Result<Option<LineHash>> 
     let mut bytes = vec![0; len];
     file.read_exact_at(&mut bytes, 0)?;
     Ok(match memchr::memchr(b'\n', &bytes) {
-        Some(newline) => Some(LineHash::of(&bytes[..newline])),
-        None if len == MOST => Some(LineHash::of(&bytes)),
+        Some(newline) => Some(LineHash::of_first(&bytes[..newline])),
+        None if len == MOST => Some(LineHash::of_first(&bytes)),
         None => None,
     })
 }

@@ -7,6 +7,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
+use flate2::bufread::MultiGzDecoder;
 use serde::{Deserialize, Serialize};
 
 use super::identity::LineHash;
@@ -130,7 +131,23 @@ impl Quarantine {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             opened => opened?,
         };
-        let mut reader = BufReader::new(file);
+        self.entries_of(BufReader::new(file), &mut each)
+    }
+
+    /// The same, out of a collected copy.
+    pub(crate) fn collected_entries(&self, mut each: impl FnMut(Held)) -> io::Result<()> {
+        let mut copy = self.path.clone().into_os_string();
+        copy.push(".gz");
+        match File::open(&copy) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.entries(each),
+            opened => {
+                let plain = MultiGzDecoder::new(BufReader::new(opened?));
+                self.entries_of(BufReader::new(plain), &mut each)
+            }
+        }
+    }
+
+    fn entries_of(&self, mut reader: impl BufRead, each: &mut impl FnMut(Held)) -> io::Result<()> {
         let mut line = Vec::new();
         while reader.read_until(b'\n', &mut line)? > 0 {
             match serde_json::from_slice::<Held>(&line) {

@@ -9,7 +9,9 @@ use super::offset_file::OffsetFile;
 use super::quarantine::Quarantine;
 use super::ranges::Ranges;
 use super::segments::{Part, recognise};
+use super::walk::first_of_collected;
 use crate::error::{Error, Result};
+use crate::names;
 
 /// What is known of the lines of one file.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +34,31 @@ impl Standing {
             None => LineState::Passed,
         }
     }
+}
+
+/// What is known of a collected file: what the quarantine says that was collected with it.
+///
+/// # Errors
+/// [`Error::Io`], of a file that cannot be read.
+pub(super) fn collected_standing(path: &Path, target: &Target, part: &Part) -> Result<Standing> {
+    let plain = path.with_extension("");
+    let name = plain.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let log = match names::parse_segment(name) {
+        Some((stem, _)) => plain.with_file_name(format!("{stem}{}", names::LOG_SUFFIX)),
+        None => plain.clone(),
+    };
+    let first =
+        first_of_collected(part).map_err(|error| Error::io(path, "reading the log", error))?;
+    let quarantine = Quarantine::new(&log, LineHash::from_id(target.id()));
+    let mut standing = Standing { upto: u64::MAX, ..Standing::default() };
+    quarantine
+        .collected_entries(|held| {
+            if Some(held.first) == first {
+                standing.quarantined.insert(held.position, held.position + held.bytes);
+            }
+        })
+        .map_err(|error| Error::io(quarantine.path(), "reading the quarantine", error))?;
+    Ok(standing)
 }
 
 /// What is known of each of a log's files, and its static labels.

@@ -20,7 +20,7 @@ use super::page::counted;
 use super::patient::{Patient, Watch};
 use super::runner::target;
 use super::segments::{Part, Segments};
-use super::standing::{Standing, standings};
+use super::standing::{Standing, collected_standing, standings};
 use super::stream::Stream;
 use super::verified::{Extra, FileChecked, Gap, StreamChecked, Tally, Verified};
 use super::walk::{Met, Walk, collected, is_compressed};
@@ -138,7 +138,12 @@ impl Verifier {
         log: &Path,
         parts: &[Part],
     ) -> Result<(BTreeMap<String, String>, Vec<Standing>)> {
-        let (kept, standings) = standings(log, &self.target, parts)?;
+        let (kept, standings) = match parts {
+            [part] if is_compressed(log) => {
+                (BTreeMap::new(), vec![collected_standing(log, &self.target, part)?])
+            }
+            _ => standings(log, &self.target, parts)?,
+        };
         Ok((if self.labels.is_empty() { kept } else { self.labels.clone() }, standings))
     }
 

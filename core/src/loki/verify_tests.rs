@@ -329,9 +329,33 @@ fn a_collected_log_is_read_as_it_is() {
     std::fs::write(&path, packed.finish().unwrap()).unwrap();
     scene.lost = vec!["<77>"];
     let logs = [path];
-    let verified = scene.verify_with(&logs, &[], scene.loki(&[plain]));
+    let verified = scene.verify_with(&logs, &[], scene.loki(std::slice::from_ref(&plain)));
     assert_eq!(gaps(&verified), [(78, 78, 1)]);
     assert_eq!(verified.tally().held, 499);
+
+    // What was in quarantine where it comes from is so here.
+    let text = lines(0..500);
+    let start = text.find(&lines(77..78)).unwrap() as u64;
+    let first = super::super::identity::LineHash::of_first(text.lines().next().unwrap().as_bytes());
+    let segment = super::super::offset::Segment { first, ..Default::default() };
+    let end = start + lines(77..78).len() as u64;
+    let condemned = super::super::quarantine::Condemned::new(
+        &segment,
+        Position { segment: 0, start, end },
+        "why",
+        b"",
+    );
+    let id = super::super::identity::LineHash::from_id(target(&scene.config).id());
+    let mut quarantine = super::super::quarantine::Quarantine::new(&scene.path("a.jsonl"), id);
+    quarantine.add(&condemned, 0);
+    quarantine.flush().unwrap();
+    let entries = std::fs::read(quarantine.path()).unwrap();
+    std::fs::remove_file(quarantine.path()).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(&entries).unwrap();
+    std::fs::write(scene.path("a.quarantined.jsonl.gz"), packed.finish().unwrap()).unwrap();
+    let verified = scene.verify_with(&logs, &[], scene.loki(&[plain]));
+    assert_eq!((gaps(&verified), verified.tally().quarantined), (vec![], 1));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
+use super::identity::LineHash;
 use super::line::{Line, LineReader};
 use super::segments::Part;
 use super::source::LONGEST_LINE;
@@ -65,8 +66,8 @@ pub(super) struct Walk {
 
 struct Log {
     reader: LineReader,
-    /// Files, and their indexes.
-    left: VecDeque<(usize, Part)>,
+    /// Files, and their indexes; the last one is open, for it may get another name.
+    left: VecDeque<(usize, Part, Option<File>)>,
     open: Option<(usize, Lines)>,
     head: Option<(Spot, std::result::Result<Line, &'static str>)>,
 }
@@ -83,8 +84,11 @@ impl Walk {
     /// [`Error::Io`], of a file that cannot be read.
     pub(super) fn add(&mut self, parts: &[Part], labels: &BTreeMap<String, String>) -> Result<()> {
         let mut left = VecDeque::new();
-        for part in parts {
-            left.push_back((self.files.len(), part.clone()));
+        for (index, part) in parts.iter().enumerate() {
+            let live = index + 1 == parts.len();
+            let failed = |error| Error::io(&part.path, "reading the log", error);
+            let file = live.then(|| Lines::file(part)).transpose().map_err(failed)?;
+            left.push_back((self.files.len(), part.clone(), file));
             let (path, bytes) = (part.path.clone(), part.committed);
             self.files.push(Walked { path, bytes, lines: 0, below_level: 0 });
         }
@@ -115,10 +119,10 @@ impl Walk {
         log.head = None;
         loop {
             let Some((file, lines)) = &mut log.open else {
-                let Some((file, part)) = log.left.pop_front() else { return Ok(()) };
-                let opened = Lines::open(&part);
-                let opened = opened.map_err(|e| Error::io(&part.path, "reading the log", e))?;
-                log.open = Some((file, opened));
+                let Some((index, part, file)) = log.left.pop_front() else { return Ok(()) };
+                let failed = |error| Error::io(&part.path, "reading the log", error);
+                let file = file.map_or_else(|| Lines::file(&part), Ok).map_err(failed)?;
+                log.open = Some((index, Lines::new(&part, file)));
                 continue;
             };
             let walked = &mut self.files[*file];
@@ -159,18 +163,22 @@ struct Lines {
 }
 
 impl Lines {
-    fn open(part: &Part) -> io::Result<Self> {
+    fn file(part: &Part) -> io::Result<File> {
         let file = File::open(&part.path)?;
         if id_of(&file)? != part.id {
             return Err(io::Error::new(io::ErrorKind::NotFound, "another file has its place"));
         }
+        Ok(file)
+    }
+
+    fn new(part: &Part, file: File) -> Self {
         let plain = !is_compressed(&part.path);
         let input: Box<dyn BufRead> = if plain {
             Box::new(BufReader::with_capacity(CHUNK, file.take(part.committed)))
         } else {
             Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(BufReader::new(file))))
         };
-        Ok(Self { input, plain, at: 0, text: Vec::new() })
+        Self { input, plain, at: 0, text: Vec::new() }
     }
 
     /// Reads the next line; false where no whole one is left.
@@ -203,6 +211,13 @@ impl Lines {
 /// Whether a file is a collected log, by its name.
 pub(super) fn is_compressed(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ending == "gz")
+}
+
+/// The hash of a collected file's first line, by which it is known.
+pub(super) fn first_of_collected(part: &Part) -> io::Result<Option<LineHash>> {
+    let mut lines = Lines::new(part, Lines::file(part)?);
+    let whole = lines.next()?;
+    Ok(whole.then(|| LineHash::of_first(&lines.text)))
 }
 
 /// A collected log as the one file of its log.
