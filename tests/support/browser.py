@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import json
 import os
 import select
@@ -79,7 +80,9 @@ class Page:
     def press(self, key: str) -> None:
         """A key, where the focus is."""
         for kind in ("keyDown", "keyUp"):
-            self.call("Input.dispatchKeyEvent", type=kind, key=key, text=key if len(key) == 1 and kind == "keyDown" else "")
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, text=key if len(key) == 1 and kind == "keyDown" else ""
+            )
 
     def type(self, text: str) -> None:
         """A text, where the focus is."""
@@ -94,7 +97,11 @@ class Page:
 
     def pdf(self, to: Path) -> None:
         """As it is printed."""
-        to.write_bytes(base64.b64decode(self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"]))
+        to.write_bytes(
+            base64.b64decode(
+                self.call("Page.printToPDF", printBackground=True, paperWidth=8.27, paperHeight=11.69)["data"]
+            )
+        )
 
     def hear(self, event: dict[str, Any]) -> None:
         """What the browser tells by itself."""
@@ -170,11 +177,15 @@ def running_browser(folder: Path) -> Iterator[Browser]:
     """A Chromium that ends with the block."""
     their_commands, commands = os.pipe()
     answers, their_answers = os.pipe()
-    # Chromium reads from descriptor 3 and writes to 4.
+    # Chromium reads from descriptor 3 and writes to 4: neither may be one of these.
+    low = (their_commands, their_answers)
+    their_commands, their_answers = (fcntl.fcntl(each, fcntl.F_DUPFD, 10) for each in low)
+    for each in low:
+        os.close(each)
     shell = f'exec "$@" 3<&{their_commands} 4>&{their_answers}'
     with (folder / "chromium.log").open("wb") as log:
         process = subprocess.Popen(
-            ["sh", "-c", shell, "sh", *command(folder / "profile")],
+            ["bash", "-c", shell, "bash", *command(folder / "profile")],
             pass_fds=(their_commands, their_answers),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -37,6 +37,10 @@ class CampaignLog:
     seed: int = 1
     drawn: list[Repetition] = field(default_factory=list)
 
+    def repetition(self, workload: str, number: int) -> Repetition:
+        """What was drawn for a repetition, once it was written."""
+        return next(each for each in self.drawn if (each.workload, each.number) == (workload, number))
+
     def lines(self) -> Iterator[str]:
         """The lines of k6's log, then those of the runner's."""
         chance = random.Random(self.seed)
@@ -55,16 +59,39 @@ class CampaignLog:
                 file.write(line)
         return path
 
-    def line(self, seconds: float, level: str, event_type: str, message: str, workload: str, number: int, **more: object) -> str:
+    def line(
+        self, seconds: float, level: str, event_type: str, message: str, workload: str, number: int, **more: object
+    ) -> str:
         """A record of the runner."""
-        record = self._record(seconds, level, "runner", "target-1", "lb_runner.engine", message, event_type, workload, number)
+        record = self._record(
+            seconds, level, "runner", "target-1", "lb_runner.engine", message, event_type, workload, number
+        )
         return compact({**record, "tags": more} if more else record)
 
-    def _record(self, seconds: float, level: str, component: str, host: str, logger: str, message: str, event_type: str, workload: str, number: int) -> dict[str, object]:
+    def _record(
+        self,
+        seconds: float,
+        level: str,
+        component: str,
+        host: str,
+        logger: str,
+        message: str,
+        event_type: str,
+        workload: str,
+        number: int,
+    ) -> dict[str, object]:
         return {
-            "timestamp": timestamp(seconds), "level": level, "component": component, "host": host, "run_id": self.run_id,
-            "logger": logger, "message": message, "event_type": event_type, "workload": workload, "repetition": number,
-        }  # fmt: skip
+            "timestamp": timestamp(seconds),
+            "level": level,
+            "component": component,
+            "host": host,
+            "run_id": self.run_id,
+            "logger": logger,
+            "message": message,
+            "event_type": event_type,
+            "workload": workload,
+            "repetition": number,
+        }
 
     def _k6(self, seconds: float, level: str, event_type: str, workload: str, number: int, **tags: object) -> str:
         record = self._record(seconds, level, "k6", "load-1", "k6.run", event_type, event_type, workload, number)
@@ -75,15 +102,37 @@ class CampaignLog:
         self.drawn.append(drawn)
         begin, end = at + 5, at + 5 + self.seconds
         yield self.line(at, "INFO", "phase_start", "setup started", workload, number, phase="setup")
-        yield self.line(begin - 0.2, "INFO", "phase_end", "setup passed", workload, number, phase="setup", outcome="passed")
-        yield self._k6(begin, "INFO", "run_start", workload, number, script="shop.js", k6_version="v2.2.0", samples="compact")
+        yield self.line(
+            begin - 0.2, "INFO", "phase_end", "setup passed", workload, number, phase="setup", outcome="passed"
+        )
+        yield self._k6(
+            begin, "INFO", "run_start", workload, number, script="shop.js", k6_version="v2.2.0", samples="compact"
+        )
         yield self.line(begin, "INFO", "phase_start", "run started", workload, number, phase="run")
         yield from self._requests(chance, drawn, begin)
         yield self.line(end, "INFO", "phase_end", "run passed", workload, number, phase="run", outcome="passed")
         count = len(drawn.durations_ms)
-        yield self._k6(end, "INFO", "run_end", workload, number, outcome="passed", exit_code=0, duration_ms=self.seconds * 1e3, http_reqs=count)
+        yield self._k6(
+            end,
+            "INFO",
+            "run_end",
+            workload,
+            number,
+            outcome="passed",
+            exit_code=0,
+            duration_ms=self.seconds * 1e3,
+            http_reqs=count,
+        )
         if chance.random() < 0.5:
-            yield self.line(end + 1, "WARNING", "log", f"CPU is still at {chance.randrange(20, 90)} % after {number * 30} s", workload, number, phase="teardown")
+            yield self.line(
+                end + 1,
+                "WARNING",
+                "log",
+                f"CPU is still at {chance.randrange(20, 90)} % after {number * 30} s",
+                workload,
+                number,
+                phase="teardown",
+            )
         yield self.line(end + 5, "INFO", "log", "target is clean", workload, number, phase="teardown")
 
     def _requests(self, chance: random.Random, drawn: Repetition, begin: float) -> Iterator[str]:
@@ -91,9 +140,10 @@ class CampaignLog:
         count = int(self.seconds * self.per_second)
         speed = chance.uniform(0.93, 1.07) * (1.6 if drawn.workload == "writing" else 1)
         head = (
-            f'","level":"%s","component":"k6","host":"load-1","run_id":"{self.run_id}","logger":"k6.metrics","message":"GET %s %d",'
-            f'"event_type":"http_req","workload":"{drawn.workload}","repetition":{drawn.number},"scenario":"shop",'
-            f'"tags":{{"instance":"{drawn.workload}-{drawn.number}","method":"GET","name":"%s","status":%d,"failed":%s,'
+            f'","level":"%s","component":"k6","host":"load-1","run_id":"{self.run_id}","logger":"k6.metrics",'
+            '"message":"GET %s %d",'
+            f'"event_type":"http_req","workload":{json.dumps(drawn.workload)},"repetition":{drawn.number},"scenario":"shop",'
+            f'"tags":{{"instance":"{drawn.number}","method":"GET","name":"%s","status":%d,"failed":%s,'
         )
         rest = (
             '"duration_ms":%.6f,"blocked_ms":0.001903,"connecting_ms":0.0,"tls_handshaking_ms":0.0,"sending_ms":0.016932,'

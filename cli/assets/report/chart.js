@@ -4,6 +4,8 @@ const PALETTE = ['--c1', '--c2', '--c3', '--c4', '--c5', '--c6', '--c7', '--c8']
 const DASHES = [[], [8, 4], [3, 3], [10, 3, 3, 3]];
 const AXIS_WIDTH = 68;
 const LANE = 17;
+// Seconds between two ticks.
+const STEPS = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000];
 const charts = new Set();
 
 function themed(name) {
@@ -67,9 +69,9 @@ class Chart {
       legend: { show: false },
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), 'Etc/UTC'),
       cursor: { sync: { key: this.given.sync, scales: ['x', null] }, drag: { x: true, y: false }, points: { size: 6 }, focus: { prox: 24 } },
-      scales: { x: { time: !elapsed }, y: { distr: log ? 3 : 1, range: log ? logRange : fromZero } },
+      scales: { x: { time: !elapsed, ...(bars ? { range: (u, min, max) => [min - lines[0].step / 2, max + lines[0].step / 2] } : {}) }, y: { distr: log ? 3 : 1, range: log ? logRange : fromZero } },
       axes: [
-        { ...axis, ...(elapsed ? { values: (u, ticks) => ticks.map(since), space: 70 } : { values: clockTicks, space: 70 }), size: 34 },
+        { ...axis, ...(elapsed ? { values: (u, ticks) => ticks.map(since) } : { values: clockTicks }), incrs: STEPS, space: 62, size: 34 },
         { ...axis, size: AXIS_WIDTH, values, space: 34, ...(log ? { filter: logTicks } : {}) },
       ],
       series: [{}, ...(lines.length ? lines : [{ label: '', visible: false }]).map((line) => ({

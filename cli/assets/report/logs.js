@@ -153,9 +153,10 @@ function firstLine(message) {
 
 function examples(entry, words) {
   const left = entry.count - entry.examples.length;
-  return h('div', { class: 'examples' }, entry.examples.map((example) => h('div', { class: 'example' },
+  return h('div', { class: 'examples' }, entry.examples.map((example, i) => h('div', { class: 'example' },
     h('div', { class: 'head' }, `${moment(example.at)}${clock(example.at).slice(8)} UTC · ${example.host} · ${example.workload} · repetition ${example.repetition} · ${entry.logger}`),
-    h('pre', null, marked(example.message, words)),
+    // What is said again and again is read once.
+    (i === 0 || example.message !== entry.examples[i - 1].message) && h('pre', null, marked(example.message, words)),
     example.tags.length > 0 && h('dl', null, example.tags.map(([name, value]) => h('div', null, h('dt', null, name), h('dd', null, marked(value, words))))))),
   left > 0 && note(`${counted(left, 'more record')} of this entry, the last at ${moment(entry.last)}.`));
 }

@@ -20,6 +20,9 @@ const SCRIPTS: [&str; 7] = [
     include_str!("../../assets/report/page.js"),
 ];
 
+/// Of uPlot, which goes wherever a report goes.
+const LICENCE: &str = include_str!("../../assets/report/uplot/LICENSE");
+
 /// How every report begins: what begins so may be replaced by the next one.
 pub(crate) const BEGINNING: &str = "<!DOCTYPE html>\n<!-- made by lb report -->";
 
@@ -32,7 +35,7 @@ pub(crate) fn page(title: &str, document: &Document<'_>) -> serde_json::Result<S
         ("{{title}}", escape(title)),
         ("{{nonce}}", nonce),
         ("{{styles}}", STYLES.join("\n")),
-        ("{{scripts}}", SCRIPTS.join("\n")),
+        ("{{scripts}}", format!("/*\n{LICENCE}*/\n{}", SCRIPTS.join("\n"))),
         ("{{data}}", data),
     ];
     Ok(fill(TEMPLATE, &fills))
@@ -86,6 +89,7 @@ mod tests {
         for name in ["{{title}}", "{{nonce}}", "{{styles}}", "{{scripts}}", "{{data}}"] {
             assert!(TEMPLATE.contains(name), "{name}");
         }
+        assert!(!LICENCE.contains("*/"));
         for script in SCRIPTS {
             assert!(!script.contains("</script") && !script.contains("<!--"));
         }
