@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -123,6 +124,40 @@ def test_a_million_requests(folder: Path, browser: Browser) -> None:
     page = opened(browser, path)
     assert all(count > 500 for count in coloured(page)[:3])
     assert_quiet(page, path)
+
+
+def test_a_page_is_small_whatever_was_logged(folder: Path) -> None:
+    log = CampaignLog(run_id="junk")
+    junk = 'a <b>"long"</b> größer text, ' * 100
+    path = folder / "junk/logs/k6-h.jsonl"
+    path.parent.mkdir(parents=True)
+    kinds: dict[str, dict[str, Any]] = {
+        "http_req": {"name": junk, "duration_ms": 1.0, "failed": True, "error": junk},
+        "check": {"check": junk, "passed": False},
+        "metric_summary": {"metric": junk, "type": "trend", "final": True, **{f"{junk}{n}": n for n in range(5)}},
+        "phase_start": {"phase": junk},
+        "threshold": {"metric": junk, "expression": junk, "passed": False},
+        "command_start": {"command": junk},
+        "log_gap": {"lost": 1, "reason": junk},
+        "run_end": {"outcome": junk, "error": junk, "instance": junk},
+        "log": {"exception": junk},
+        junk: {junk: junk},
+    }
+    with path.open("w", encoding="utf-8") as file:
+        for n in range(700):
+            # Digits alone make no other entry.
+            word = "".join(chr(97 + int(digit)) for digit in str(n))
+            for level, (kind, tags) in zip(("ERROR", "WARNING") * 5, kinds.items(), strict=True):
+                named = {
+                    f"{word}{name}"[:1000] if name.startswith("a <") else name: value for name, value in tags.items()
+                }
+                named |= {name: f"{word}{value}" for name, value in named.items() if isinstance(value, str)}
+                file.write(log.line(n, level, kind, word + junk, f"w{n % 600}{junk}", 1 + n % 3, **named))
+    page, _ = make_report(folder, folder / "junk")
+    (run,) = data(page)["runs"]
+    assert run["records"] == 7000
+    assert sum(run["messages_left_out"]) > 1000
+    assert page.stat().st_size < LIMIT_BYTES, page.stat().st_size
 
 
 def test_memory_does_not_grow_with_the_log(folder: Path) -> None:

@@ -377,7 +377,7 @@ function byName(report, run) {
       number('mean', (row) => row.mean, took), ...QUANTILES.map((name, which) => number(name, quantile(which), took)),
       number('max', (row) => (row.extremes ? row.extremes[1] : null), took),
     ], rows),
-    rows.some((row) => row.names[3] === '(others)') && note('Names beyond the 300th are summed up as (others): give requests a name tag.')));
+    rows.some((row) => row.names[3] === '(others)') && note('Names beyond the 250th are summed up as (others): give requests a name tag.')));
   }
   if (run.thresholds.length) {
     parts.push(section('thresholds' + run.index, 'Thresholds' + suffix, table('Thresholds', [

@@ -137,7 +137,7 @@ function particulars(run) {
       text('outcome', (row) => row.outcome || 'no end'), number('exit code', (row) => row.exit_code, count), number('duration', (row) => row.duration_ms, lasted), prose('error', (row) => row.error || '')),
     fold('Records by kind', run.event_types, text('event_type', (row) => row[0]), number('records', (row) => row[1], count)),
     fold('Files', run.files, prose('file', (row) => row.path), number('records', (row) => row.records, count), number('size', (row) => row.bytes, bytes), number('broken lines', (row) => row.broken, count), prose('remark', (row) => row.problem || '')),
-    run.facts_left_out > 0 && note(`${counted(run.facts_left_out, 'phase, threshold, command or gap', 'phases, thresholds, commands and gaps')} beyond the first thousand are not in these lists.`),
+    run.facts_left_out > 0 && note(`${counted(run.facts_left_out, 'phase, threshold, command or gap', 'phases, thresholds, commands and gaps')} beyond the first 250 of each are not in these lists.`),
   ];
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::messages::cut;
 use super::tally::{Merge as _, Tally};
 use super::timeline::Timeline;
 
@@ -15,7 +16,9 @@ const FEW_BUCKETS: usize = 40;
 /// Workloads times repetitions, at most; what is beyond them is summed up.
 const MOST_GROUPS: usize = 400;
 /// Names in a table, at most; what is beyond them is summed up.
-const MOST_NAMES: usize = 300;
+const MOST_NAMES: usize = 250;
+/// Of a name, at most.
+const NAME_BYTES: usize = 160;
 /// The name of what is beyond a limit.
 pub(crate) const OTHERS: &str = "(others)";
 const MS: f64 = 1e6;
@@ -200,6 +203,7 @@ impl Default for Groups {
 impl Groups {
     /// The group of a repetition; beyond the limit, that of all others.
     pub(crate) fn group(&mut self, workload: &str, repetition: u64) -> &mut Group {
+        let workload = cut(workload, NAME_BYTES);
         let index = self.index(workload, repetition).unwrap_or_else(|| {
             if self.all.len() < MOST_GROUPS {
                 return self.insert(workload, repetition);
@@ -294,7 +298,7 @@ impl<const N: usize, T: Default> Named<N, T> {
 
     fn set_key(&mut self, names: [&str; N]) {
         self.key.clear();
-        for name in names {
+        for name in names.map(|name| cut(name, NAME_BYTES)) {
             if name.contains('\0') {
                 self.key.push_str(&name.replace('\0', "\u{fffd}"));
             } else {

@@ -9,7 +9,9 @@ use super::messages::short;
 use super::record::Record;
 
 /// Of each list, at most.
-const MOST: usize = 1000;
+const MOST: usize = 250;
+/// Of a text, bytes.
+const MOST_BYTES: usize = 200;
 const MS: i64 = 1_000_000;
 
 /// One k6.
@@ -115,7 +117,7 @@ impl Facts {
 
     fn process(&mut self, record: &Record<'_>) -> &mut Process {
         let instance = record.tags.get("instance").map(ToString::to_string).unwrap_or_default();
-        let mut key = [&*record.host, &*record.component, &instance].map(|name| short(name, 200));
+        let mut key = [&*record.host, &*record.component, &instance].map(|name| short(name, 100));
         if self.processes.len() >= MOST && !self.processes.contains_key(&key) {
             self.left_out += 1;
             key = [OTHERS; 3].map(str::to_owned);
@@ -126,7 +128,7 @@ impl Facts {
     }
 
     fn run_started(&mut self, record: &Record<'_>) {
-        let text = |name| record.tags.text(name).map(|text| short(text, 1000));
+        let text = |name| record.tags.text(name).map(|text| short(text, MOST_BYTES));
         let process = self.process(record);
         process.script = text("script");
         process.version = text("k6_version");
@@ -137,7 +139,7 @@ impl Facts {
         let tags = &record.tags;
         let process = self.process(record);
         process.outcome = tags.text("outcome").map(|text| short(text, 100));
-        process.error = tags.text("error").map(|text| short(text, 4000));
+        process.error = tags.text("error").map(|text| short(text, MOST_BYTES));
         process.exit_code = tags.number("exit_code");
         process.duration_ms = tags.number("duration_ms");
         process.http_reqs = tags.number("http_reqs").map(|_| tags.count("http_reqs"));
@@ -192,7 +194,7 @@ impl Facts {
     fn phase_key(&mut self, record: &Record<'_>) -> Option<PhaseKey> {
         let name = record.tags.text("phase")?;
         let [component, workload, name] =
-            [&*record.component, &*record.workload, name].map(|text| short(text, 200));
+            [&*record.component, &*record.workload, name].map(|text| short(text, 100));
         let key = (component, workload, record.repetition, name);
         let known = self.announced.contains_key(&key) || self.seen.contains_key(&key);
         if !known && self.announced.len() + self.seen.len() >= MOST {
@@ -216,9 +218,9 @@ impl Facts {
         let index = open.unwrap_or(self.commands.len());
         if open.is_none() {
             let command = Command {
-                component: short(&record.component, 200),
-                host: short(&record.host, 200),
-                workload: short(&record.workload, 200),
+                component: short(&record.component, 100),
+                host: short(&record.host, 100),
+                workload: short(&record.workload, 100),
                 repetition: record.repetition,
                 line: None,
                 start: (!ends).then_some(at),
@@ -230,7 +232,7 @@ impl Facts {
             self.left_out += push(&mut self.commands, command);
         }
         let Some(command) = self.commands.get_mut(index) else { return };
-        let text = |name| record.tags.text(name).map(|text| short(text, 1000));
+        let text = |name| record.tags.text(name).map(|text| short(text, MOST_BYTES));
         command.line = text("command").or(command.line.take());
         if ends {
             command.end = Some(at);
@@ -241,8 +243,9 @@ impl Facts {
     }
 
     fn threshold(&mut self, record: &Record<'_>) {
-        let text =
-            |name| record.tags.get(name).map_or_else(String::new, |v| short(&v.to_string(), 1000));
+        let text = |name| {
+            record.tags.get(name).map_or_else(String::new, |v| short(&v.to_string(), MOST_BYTES))
+        };
         let threshold = Threshold {
             metric: text("metric"),
             expression: text("expression"),
@@ -260,9 +263,9 @@ impl Facts {
             at: record.at_ns.div_euclid(MS),
             since: since.map(|ns| ns.div_euclid(MS)),
             event_type: record.event_type.to_string(),
-            component: short(&record.component, 200),
-            host: short(&record.host, 200),
-            message: short(&record.message, 2000),
+            component: short(&record.component, 100),
+            host: short(&record.host, 100),
+            message: short(&record.message, MOST_BYTES),
             lost: record.tags.number("lost"),
         };
         self.left_out += push(&mut self.holes, hole);
@@ -391,7 +394,7 @@ mod tests {
         let many: Vec<_> =
             (0..1500).map(|_| (1, "a", "log_gap", r#""lost":2,"since":"x""#)).collect();
         let found = facts(&many);
-        assert_eq!((found.holes.len(), found.left_out), (MOST, 500));
+        assert_eq!((found.holes.len(), found.left_out), (MOST, 1250));
         assert_eq!((found.holes[0].lost, found.holes[0].since), (Some(2.0), None));
     }
 }

@@ -15,8 +15,8 @@ const MOST_SAMPLES: usize = 5;
 /// Workloads that an entry names, at most.
 const MOST_WORKLOADS: usize = 4;
 /// Text of one severity, bytes: a report stays small whatever was logged.
-const ERROR_BYTES: usize = 500_000;
-const WARNING_BYTES: usize = 350_000;
+const ERROR_BYTES: usize = 400_000;
+const WARNING_BYTES: usize = 300_000;
 /// Of one record: its message, and all of its tags.
 const MESSAGE_BYTES: usize = 4000;
 const TAGS_BYTES: usize = 4000;
@@ -180,20 +180,32 @@ impl Example {
         }
     }
 
-    /// About what it takes in a report.
+    /// About what it takes in the page.
     fn bytes(&self) -> usize {
-        let tags: usize = self.tags.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
-        120 + self.host.len() + self.workload.len() + self.message.len() + tags
+        let tags = self.tags.iter().flat_map(|(name, value)| [name, value]);
+        let texts = tags.chain([&self.host, &self.workload, &self.message]);
+        texts.map(|text| weight(text) + 8).sum::<usize>() + 80
     }
 }
 
 /// At most so many bytes of a text, with a sign where it was cut.
 pub(crate) fn short(text: &str, bytes: usize) -> String {
-    if text.len() <= bytes {
-        return text.to_owned();
-    }
-    let end = (0..=bytes).rev().find(|end| text.is_char_boundary(*end)).unwrap_or(0);
-    format!("{}…", &text[..end])
+    if text.len() <= bytes { text.to_owned() } else { format!("{}…", cut(text, bytes)) }
+}
+
+/// At most so many bytes of a text.
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+/// Bytes of a text in the page, where some have to be written as `\u003c`.
+fn weight(text: &str) -> usize {
+    let of = |byte| match byte {
+        b'<' | 0..0x20 => 6,
+        b'"' | b'\\' => 2,
+        _ => 1,
+    };
+    text.bytes().map(of).sum()
 }
 
 #[cfg(test)]
@@ -229,7 +241,7 @@ mod tests {
         let mut messages = Messages::new(1);
         let word =
             |n: usize| n.to_string().bytes().map(|d| (d - b'0' + b'a') as char).collect::<String>();
-        let long = "x".repeat(20_000);
+        let long = "<".repeat(20_000);
         for n in 0..300 {
             add(
                 &mut messages,

@@ -189,8 +189,8 @@ impl Survey {
             match (&**name, value) {
                 ("type", Value::Text(kind)) => row.kind = short(kind, 100),
                 ("window_ms" | "percentile_error", _) => {}
-                (name, Value::Number(number)) if row.values.len() < 20 => {
-                    row.values.push((short(name, 100), *number));
+                (name, Value::Number(number)) if row.values.len() < 12 => {
+                    row.values.push((short(name, 40), *number));
                 }
                 _ => {}
             }
@@ -323,7 +323,7 @@ mod tests {
             .sum();
         assert_eq!(others, 1600);
         let names = survey.requests_by_name();
-        assert!(names.len() <= 302);
+        assert!(names.len() <= 252);
         assert_eq!(names.iter().map(|(_, row)| row.total().count).sum::<u64>(), 2000);
     }
 

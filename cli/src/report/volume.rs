@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::activity::{Named, OTHERS, Span};
+use super::messages::cut;
 use super::record::{Record, Severity};
 use super::tally::Merge;
 use super::timeline::Timeline;
@@ -67,6 +68,7 @@ impl Volume {
     }
 
     fn timeline(&mut self, component: &str) -> &mut Timeline<Lines> {
+        let component = cut(component, 200);
         let known = self.timelines.contains_key(component);
         let name = if known || self.timelines.len() < MOST_COMPONENTS { component } else { OTHERS };
         if !self.timelines.contains_key(name) {
