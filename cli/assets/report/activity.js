@@ -271,6 +271,7 @@ function repetitions(report, run) {
 }
 
 function repetitionTable(run, workload) {
+  const oneDay = moment(run.span[0]).slice(0, 10) === moment(run.span[1]).slice(0, 10);
   const of = (name, get) => (row) => (row[name] ? get(row[name]) : null);
   const quantile = (which) => of('requests', (series) => (series.percentiles_ms ? series.percentiles_ms[which] : null));
   const any = (get) => workload.repetitions.some((row) => known(get(row)));
@@ -288,7 +289,7 @@ function repetitionTable(run, workload) {
     [number('lines', (row) => row.lines, count), null],
     [number('errors', (row) => row.errors, count), null],
     [number('warnings', (row) => row.warnings, count), null],
-    [when('began', (row) => row.span && row.span[0]), null],
+    [{ ...when('began', (row) => row.span && row.span[0]), ...(oneDay ? { cell: (row) => clock(row.span && row.span[0]).slice(0, 8) } : {}) }, null],
     [number('duration', (row) => row.span && row.span[1] - row.span[0], lasted, 'from its first to its last record'), 'duration'],
   ];
   const kept = all.filter(([column]) => column.left || any(column.value));

@@ -58,14 +58,17 @@ impl Tally {
         }
     }
 
-    /// Milliseconds, within [`PERCENTILE_ERROR`]; of a summary, at most so much.
+    /// Milliseconds, within [`PERCENTILE_ERROR`]; of a summary, at most so much. Each is the smallest
+    /// duration that at least this share of them does not exceed.
     pub(crate) fn percentiles(&self) -> Option<[f64; QUANTILES.len()]> {
         if self.bounds.is_some() {
             return self.bounds;
         }
         let (least, most) = (self.durations.min()?, self.durations.max()?);
-        let at =
-            |q| self.durations.quantile(q).ok().flatten().map(|value| value.clamp(least, most));
+        let at = |q| {
+            let rank = of_rank(q, self.durations.count());
+            self.durations.quantile(rank).ok().flatten().map(|value| value.clamp(least, most))
+        };
         let mut found = [0.0; QUANTILES.len()];
         for (value, q) in found.iter_mut().zip(QUANTILES) {
             *value = at(q)?;
@@ -100,6 +103,16 @@ impl Merge for Tally {
     }
 }
 
+/// What to ask a sketch of `n` values for. It takes the value at `floor(q * (n - 1))`, which of few
+/// values is one too low.
+#[allow(clippy::cast_precision_loss)]
+fn of_rank(q: f64, n: usize) -> f64 {
+    let (n, last) = (n as f64, n.saturating_sub(1) as f64);
+    // The product may be a hair above the whole number that it is.
+    let rank = (q * n - 1e-9).ceil() - 1.0;
+    if rank >= last { 1.0 } else { (rank + 0.5) / last }
+}
+
 /// The percentiles that a `metric_summary` of a trend holds; None where one is missing.
 pub(crate) fn summarised(number: impl Fn(&str) -> Option<f64>) -> Option<[f64; QUANTILES.len()]> {
     let mut found = [0.0; QUANTILES.len()];
@@ -132,13 +145,15 @@ mod tests {
     }
 
     fn within(found: f64, sorted: &[f64], q: f64) -> bool {
-        let rank = (q * (sorted.len() - 1) as f64) as usize;
+        // As the definition has it: enough are not above it.
+        let enough = |rank: &usize| (rank + 1) as f64 >= q * sorted.len() as f64 - 1e-9;
+        let rank = (0..sorted.len()).find(enough).unwrap();
         (found - sorted[rank]).abs() <= sorted[rank] * PERCENTILE_ERROR * 1.000_001
     }
 
     #[test]
     fn percentiles_are_within_their_error_whole_and_merged() {
-        for (count, seed) in [(1, 1), (2, 2), (3, 3), (100, 4), (20_000, 5)] {
+        for (count, seed) in [(1, 1), (2, 2), (3, 3), (20, 6), (100, 4), (101, 7), (20_000, 5)] {
             let mut values = durations(count, seed);
             let (mut whole, mut parts) = (Tally::default(), vec![Tally::default(); 7]);
             for (i, value) in values.iter().enumerate() {
