@@ -11,6 +11,7 @@ import pytest
 from support import k6
 from support.browser import Browser
 from support.campaign_log import CampaignLog
+from support.process import wait_until
 from support.report import assert_quiet, coloured, data, make_report, opened, shown, weak_texts
 
 
@@ -31,11 +32,16 @@ def test_a_comparison_in_chromium(two_runs: tuple[Path, CampaignLog, CampaignLog
     lines = page.evaluate("[...document.querySelectorAll('#time .legend button')].map((line) => line.innerText)")
     assert lines == [f"{run} repetition {number}" for run in ("first", "second") for number in (1, 2, 3)]
     assert all(count > 200 for count in coloured(page))
+    # Each line can be hidden.
+    page.evaluate("document.querySelectorAll('#time .legend button').forEach((button) => button.click())")
+    wait_until(lambda: coloured(page)[:3] == [0, 0, 0], 20, "all lines are hidden")
     assert_quiet(page, path)
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1400, False), (390, False), (1400, True)])
-def test_a_real_run_in_chromium(shop: tuple[k6.Run, Path], browser: Browser, width: int, dark: bool) -> None:
+def test_a_real_run_in_chromium(
+    shop: tuple[k6.Run, Path], browser: Browser, width: int, dark: bool, folder: Path
+) -> None:
     _, path = shop
     page = opened(browser, path, width=width, dark=dark)
     found = coloured(page)
@@ -46,6 +52,7 @@ def test_a_real_run_in_chromium(shop: tuple[k6.Run, Path], browser: Browser, wid
     light = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert light != dark
     assert weak_texts(page) == []
+    page.screenshot(folder / "page.png")
     assert_quiet(page, path)
 
 
@@ -74,6 +81,30 @@ def test_search(shop: tuple[k6.Run, Path], browser: Browser) -> None:
     page.evaluate("document.querySelector('.messages details').open = true")
     page.wait("document.querySelectorAll('.messages .example').length > 0", "an entry has opened")
     assert_quiet(page, path)
+
+
+def test_tables_are_sorted_by_their_headings(shop: tuple[k6.Run, Path], browser: Browser) -> None:
+    _, path = shop
+    page = opened(browser, path)
+    heading = "[...document.querySelectorAll('#names thead th')].find((head) => head.innerText.startsWith('requests'))"
+    column = page.evaluate(f"{heading}.cellIndex")
+    cells = f"[...document.querySelectorAll('#names tbody tr')].map((row) => Number(row.cells[{column}].innerText))"
+    for order, descending in (("descending", True), ("ascending", False)):
+        page.evaluate(f"{heading}.querySelector('button').click()")
+        assert page.evaluate(f"{heading}.getAttribute('aria-sort')") == order
+        counts = page.evaluate(cells)
+        assert len(set(counts)) > 1
+        assert counts == sorted(counts, reverse=descending)
+    assert_quiet(page, path)
+
+
+def test_nothing_moves_for_those_who_want_that(shop: tuple[k6.Run, Path], browser: Browser) -> None:
+    _, path = shop
+    page = opened(browser, path)
+    scrolls = "getComputedStyle(document.documentElement).scrollBehavior"
+    assert page.evaluate(scrolls) == "smooth"
+    page.look(width=1400, reduced_motion=True)
+    assert page.evaluate(scrolls) == "auto"
 
 
 def test_charts_by_keyboard(shop: tuple[k6.Run, Path], browser: Browser) -> None:
