@@ -99,6 +99,7 @@ look_for_options() {
   optional bindfs bindfs "file systems whose locks are not to be trusted are not tested"
   optional mkfs.ext4 e2fsprogs "disks that break or stall are not tested"
   optional openssl openssl "certificates on the way to Loki are not tested"
+  optional chromium chromium "the pages of \`lb report\` are not opened"
   optional jq jq "examples in the documentation that use jq are not run"
   optional mkfs.ext4 e2fsprogs "\`make bench\` cannot freeze a disk under k6's log"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then

@@ -169,6 +169,8 @@ suite_shfmt() {
 }
 
 suite_licences() { python3 tools/licences.py; }
+# What others made and is committed here is as they published it.
+suite_vendored() { python3 tools/uplot.py --check; }
 
 # --- the runner ---
 
@@ -243,7 +245,7 @@ main() {
   test) suites=(rust models go install docs python loki demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
-      ruff ruff-format mypy shellcheck shfmt licences)
+      ruff ruff-format mypy shellcheck shfmt licences vendored)
     ;;
   *)
     echo 'usage: tools/suites.sh test|check [SUITE…]' >&2

@@ -17,6 +17,8 @@ Examples:
   lb drain /data/results        move what dead processes left behind into the files
   lb push nightly-7             what Loki does not have yet
   lb verify nightly-7           whether Loki holds what the files hold
+  lb report -o run.html         a page on the newest run
+  lb report run-1 run-2         two runs compared
   lb config check               every mistake in file and environment at once
   lb config init                a commented lb.toml to start with
   lb config show -v             every key with its value, source and meaning
@@ -116,6 +118,17 @@ pub(crate) enum Command {
     /// From the lowest level that is shipped (`loki.min_level`) up. Names each gap.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
+    /// One page of HTML on a run, or on several compared: requests, latency, errors, what was said
+    ///
+    /// The page needs no network and no other file. It is made of the run's .jsonl and .jsonl.gz files.
+    Report {
+        /// A run's id, `latest`, or a path; several are compared with the first
+        #[arg(value_name = "RUN", default_value = "latest")]
+        runs: Vec<String>,
+        /// Where to (otherwise report.html in the run's folder); - is stdout
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Show or check the configuration, or write a file to start with
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),

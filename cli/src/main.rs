@@ -13,6 +13,7 @@ mod log;
 mod logs;
 mod push;
 mod record;
+mod report;
 mod rings;
 mod run;
 mod runs;
@@ -85,6 +86,7 @@ fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
         Command::Push(args) => push::run(args, &cli.common, say),
         Command::Verify(args) => verify::run(args, &cli.common, say),
+        Command::Report { runs, output } => report::run(runs, output.as_deref(), &cli.common, say),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }
 }

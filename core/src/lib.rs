@@ -38,5 +38,6 @@ mod syncer;
 mod sys;
 mod writer;
 
+pub use encode::parse_timestamp;
 pub use error::{Error, Result};
 pub use logger::Logger;

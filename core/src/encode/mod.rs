@@ -7,4 +7,5 @@ mod time;
 
 pub(crate) use escape::escape;
 pub(crate) use line::{EncodedContext, Encoder, Source};
-pub(crate) use time::{TimeReader, parse_timestamp, timestamp};
+pub use time::parse_timestamp;
+pub(crate) use time::{TimeReader, timestamp};

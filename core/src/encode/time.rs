@@ -94,9 +94,10 @@ fn civil(days: i64) -> (u32, u32, u32) {
     (narrow(year), narrow(month), narrow(day))
 }
 
-/// Nanoseconds since 1970 of a timestamp as [`append_timestamp`] writes it, with its `Z`. None for
+/// Nanoseconds since 1970 of a record's timestamp, `2026-11-22T10:11:12.123456789Z`. None for
 /// any other text, and for a time that 64-bit nanoseconds do not reach.
-pub(crate) fn parse_timestamp(text: &[u8]) -> Option<i64> {
+#[must_use]
+pub fn parse_timestamp(text: &[u8]) -> Option<i64> {
     let (text, b"Z") = text.split_at_checked(LEN)? else { return None };
     let number = |from: usize, digits: usize| {
         text[from..from + digits].iter().try_fold(0i64, |number, byte| {
