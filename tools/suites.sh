@@ -152,7 +152,7 @@ suite_mypy() {
   return "$status"
 }
 
-shell_files() { "$bin/shfmt" --find .ci benches examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
+shell_files() { "$bin/shfmt" --find .ci benches core examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
 
 suite_shellcheck() {
   local files

@@ -1,7 +1,10 @@
 //! The `lb` command: what was logged, where it is, and what the configuration comes to.
 
 mod args;
+mod bars;
 mod blocks;
+mod collect;
+mod collect_source;
 mod configuration;
 mod drain;
 mod exec;
@@ -85,6 +88,8 @@ fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
         Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
         Command::Push(args) => push::run(args, &cli.common, say),
         Command::Verify(args) => verify::run(args, &cli.common, say),
+        Command::Collect(args) => collect::run(args, &cli.common, say),
+        Command::CollectSource(command) => collect_source::run(command),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }
 }
