@@ -59,7 +59,7 @@ build: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc ## k6 with our o
 		'$(BUILD)/lib/pkgconfig/lb_log.pc' '$(BUILD)/include/lb_log.h'
 
 .PHONY: demo
-demo: $(BUILD)/k6 $(BUILD)/bin/target ## a k6 test of ten seconds, and what its log file holds
+demo: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/bin/target ## a k6 test of ten seconds, and what its log file holds
 	@examples/demo/demo.sh
 
 .PHONY: test

@@ -7,7 +7,7 @@ use crate::args::{CollectArgs, Common};
 use crate::bars::Bars;
 use crate::say::{Say, counted, near};
 use crate::table::{Lean, Table};
-use crate::{Outcome, configuration, run};
+use crate::{Outcome, configuration};
 
 pub(crate) fn run(args: &CollectArgs, common: &Common, say: Say) -> anyhow::Result<Outcome> {
     let request = request(args, common)?;
@@ -58,7 +58,7 @@ fn run_id(run: &str, common: &Common) -> anyhow::Result<String> {
     if run != "latest" {
         return Ok(run.to_owned());
     }
-    let newest = run::find(Some(run), common).context("name the run by its id")?;
+    let newest = crate::run::find(Some(run), common).context("name the run by its id")?;
     let name = newest.path.file_name().and_then(|name| name.to_str());
     Ok(name.context("the newest run's folder has no name; name the run by its id")?.to_owned())
 }

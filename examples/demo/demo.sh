@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # What `make demo` runs: a server of our own, k6 with our output against it, and a look at the file.
-# Everything that is started here is ended here, after Ctrl-C too. Only the log file stays.
+# Everything that is started here is ended here, after Ctrl-C too. Only the log file stays, and the
+# copy of it that is collected at the end.
 #
-#   demo.sh [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given
+#   demo.sh [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given. Beside it,
+#                            OUTPUT_DIR-collected, is where logs are collected to.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 readonly here root
 
-for program in "$root/build/k6" "$root/build/bin/target"; do
+for program in "$root/build/k6" "$root/build/lb" "$root/build/bin/target"; do
   if ! [ -x "$program" ]; then
     echo "demo: $program is not there: run \`make demo\`" >&2
     exit 2
@@ -71,5 +73,11 @@ if ! [ -e "${logs[0]}" ]; then
   echo "demo: k6 left no log file in $output_dir/$run_id/logs" >&2
   exit 1
 fi
+
+# What a controller does at the end of a run; with hosts it is --from HOST.
+echo
+echo "\$ lb collect $run_id --from $output_dir --output-dir $output_dir-collected"
+"$root/build/lb" collect "$run_id" --from "$output_dir" --output-dir "$output_dir-collected"
+echo
 cd "$root"
 python3 "$here/show.py" "${logs[@]#"$root/"}"
