@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::content::Content;
 use crate::error::{Error, Result};
+use crate::file::force_names;
 
 /// Its name, in the run's folder.
 const NAME: &str = "manifest.json";
@@ -100,7 +101,8 @@ impl Manifest {
             let mut file = File::create(&temporary)?;
             file.write_all(&text)?;
             file.sync_all()?;
-            std::fs::rename(&temporary, &path)
+            std::fs::rename(&temporary, &path)?;
+            force_names(&path)
         };
         write().map_err(|error| {
             let _ = std::fs::remove_file(&temporary);

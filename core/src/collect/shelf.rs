@@ -17,7 +17,7 @@ use super::manifest::{Entry, Failure, Manifest};
 use crate::clock::realtime_ns;
 use crate::encode::timestamp;
 use crate::error::{Error, Result};
-use crate::file::{LockError, LockFile, id_at, rename_without_replacing};
+use crate::file::{LockError, LockFile, force_names, id_at, rename_without_replacing};
 use crate::names;
 
 /// The folder of collected files, below the run's.
@@ -96,6 +96,8 @@ impl Shelf {
         let logs = folder.join(LOGS);
         let is_new = !folder.exists();
         std::fs::create_dir_all(&logs)
+            .and_then(|()| force_names(&logs))
+            .and_then(|()| force_names(folder))
             .map_err(|error| Error::io(&logs, "making the folder of collected files", error))?;
         let path = folder.join(LOCK);
         let mut lock = LockFile::new(path.clone());
@@ -224,7 +226,7 @@ impl Shelf {
                 }
             }
             draft.named = true;
-            File::open(self.logs())?.sync_all()?;
+            force_names(&at)?;
             return Ok(path);
         }
     }
