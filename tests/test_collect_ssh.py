@@ -96,7 +96,8 @@ def test_hostile_names_and_a_talkative_login(folder: Path, site: Site, has_lb: b
         host.with_lb()
     else:
         # Another program of this name, as existing controllers have it.
-        other = write(host.folder / "programs" / "lb", b'#!/bin/sh\necho "lb 0.67"\n[ "$1" = --version ] || touch ran\n')
+        script = b'#!/bin/sh\necho "lb 0.67"\n[ "$1" = --version ] || touch ran\n'
+        other = write(host.folder / "programs" / "lb", script)
         other.chmod(0o755)
         host.programs = [other.parent]
     host.start()

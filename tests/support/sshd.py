@@ -1,4 +1,4 @@
-"""Real sshd on the loopback interface, each one a host with keys of its own, and an ssh configuration that knows them."""
+"""Real sshd on the loopback interface, each a host with keys of its own, and an ssh configuration that knows them."""
 
 from __future__ import annotations
 

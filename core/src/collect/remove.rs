@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::content::read_plain;
 use super::source::{Removal, Verified};
 use crate::config::Rotation;
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::file::{Beside, LockError, LockFile, LogFile, distrusted_at};
 use crate::names;
 use crate::recover::drain;
@@ -24,8 +24,10 @@ pub(super) fn remove(log: &Path, files: &[(PathBuf, &Verified)]) -> Removal {
     try_remove(log, files).unwrap_or_else(refused)
 }
 
-fn try_remove(log: &Path, files: &[(PathBuf, &Verified)]) -> Result<Removal> {
-    let refused = |why: &str| Error::Limit(format!("{}: {why}", log.display()));
+/// What of these files could be removed; an error says why none was.
+fn try_remove(log: &Path, files: &[(PathBuf, &Verified)]) -> Result<Removal, String> {
+    let refused = |why: &str| format!("{}: {why}", log.display());
+    let failed = |error: Error| error.to_string();
     if let Some(name) = distrusted_at(log) {
         let why = format!("locks on this file system ({name}) are not to be trusted");
         return Err(refused(&why));
@@ -33,7 +35,7 @@ fn try_remove(log: &Path, files: &[(PathBuf, &Verified)]) -> Result<Removal> {
     if !names::lock_file(log).exists() {
         return Err(refused("it has no lock file, and nobody can know whether it is in use"));
     }
-    let found = drain(log, Rotation::default())?;
+    let found = drain(log, Rotation::default()).map_err(failed)?;
     if let Some(why) = found.unreachable.first() {
         return Err(refused(why));
     }
@@ -52,13 +54,15 @@ fn try_remove(log: &Path, files: &[(PathBuf, &Verified)]) -> Result<Removal> {
         match shipper.keep(Duration::ZERO) {
             Ok(_) => {}
             Err(LockError::Busy) => return Err(refused("a process pushes it to Loki")),
-            Err(LockError::Io(error)) => return Err(Error::io(shipper.path(), "locking", error)),
+            Err(LockError::Io(error)) => {
+                return Err(failed(Error::io(shipper.path(), "locking", error)));
+            }
         }
     }
     let mut file = LogFile::new(log, Rotation::default());
-    let _locked = file.lock()?;
+    let _locked = file.lock().map_err(failed)?;
     // Behind a drain notes lead to the living alone.
-    if !Beside::of(log)?.notes.is_empty() {
+    if !Beside::of(log).map_err(failed)?.notes.is_empty() {
         return Err(refused("a process that writes to it lives; remove it when that has ended"));
     }
     for (path, file, before) in checked {
@@ -77,10 +81,7 @@ fn try_remove(log: &Path, files: &[(PathBuf, &Verified)]) -> Result<Removal> {
 const CHANGED: &str = "it has changed since it was collected; collect it again";
 
 /// `Err` inside: why it is not what was collected.
-fn check(
-    path: &Path,
-    collected: &Verified,
-) -> io::Result<std::result::Result<std::fs::Metadata, String>> {
+fn check(path: &Path, collected: &Verified) -> io::Result<Result<std::fs::Metadata, String>> {
     if !std::fs::symlink_metadata(path)?.is_file() {
         return Ok(Err("this is no regular file".to_owned()));
     }
