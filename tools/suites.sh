@@ -72,7 +72,7 @@ suite_loki() {
 count_loki() { count_python; }
 
 suite_demo() {
-  need build/k6 build/bin/target build/.stamps/venv
+  need build/k6 build/lb build/bin/target build/.stamps/venv
   "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir="$root/build/.pytest_cache" examples/demo
 }
 count_demo() { count_python; }
