@@ -62,7 +62,7 @@ build: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc ## k6 with our o
 # Anything makes `make demo` push to a Loki of its own, too.
 LOKI ?=
 .PHONY: demo
-demo: $(BUILD)/k6 $(BUILD)/bin/target $(if $(LOKI),$(BUILD)/lb $(BUILD)/tools/loki) ## a k6 test of ten seconds, and what its log file holds; LOKI=1: with a real Loki, and lb verify
+demo: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/bin/target $(if $(LOKI),$(BUILD)/tools/loki) ## a k6 test of ten seconds, what its log file holds, and its collection; LOKI=1: with a real Loki, and lb verify
 	@examples/demo/demo.sh $(if $(LOKI),--loki)
 
 .PHONY: test

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from support import cc
+from support.collecting import judge, lines, write
 from support.paths import BUILD, HEADER, ROOT, SHARED_LIBRARY
 from support.records import Record, parse_bytes_fast, read_log
 
@@ -103,6 +104,17 @@ def test_quickstart(example: Example) -> None:
     assert (first["level"], first["message"], first["workload"]) == ("INFO", "ready", "checkout")
     assert (second["level"], second["logger"]) == ("WARNING", "generator.worker")
     assert json.dumps(second["tags"]) == '{"phase": "run", "path": "/cart", "status": 503, "duration_ms": 12.5}'
+
+
+def test_collect(example: Example) -> None:
+    """What a report says is there; a second time nothing is fetched."""
+    write(example.folder / "source" / "run-1" / "logs" / "k6-h.jsonl", lines(3))
+    for outcome in ("collected", "unchanged"):
+        report = json.loads(example.run("collect", "run-1", example.folder / "source"))
+        assert report["ok"], report
+        (file,) = report["files"]
+        assert (file["outcome"], file["lines"], file["size"]) == (outcome, 3, len(lines(3)))
+        assert list(judge(example.folder / "benchmark_results").values()) == [lines(3)]
 
 
 def test_the_example_of_the_header(folder: Path) -> None:

@@ -100,6 +100,8 @@ look_for_options() {
   optional mkfs.ext4 e2fsprogs "disks that break or stall are not tested"
   optional openssl openssl "certificates on the way to Loki are not tested"
   optional chromium chromium "the pages of \`lb report\` are not opened"
+  PATH="$PATH:/usr/sbin:/sbin" optional sshd openssh-server "collecting logs from hosts is not tested"
+  optional ssh openssh-client "collecting logs from hosts is not tested"
   optional jq jq "examples in the documentation that use jq are not run"
   optional mkfs.ext4 e2fsprogs "\`make bench\` cannot freeze a disk under k6's log"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then

@@ -72,7 +72,7 @@ suite_loki() {
 count_loki() { count_python; }
 
 suite_demo() {
-  need build/k6 build/bin/target build/lb build/tools/loki build/.stamps/venv
+  need build/k6 build/lb build/bin/target build/tools/loki build/.stamps/venv
   "$python" -m pytest -v --config-file tests/pyproject.toml --rootdir . -o cache_dir="$root/build/.pytest_cache" examples/demo
 }
 count_demo() { count_python; }
@@ -152,7 +152,7 @@ suite_mypy() {
   return "$status"
 }
 
-shell_files() { "$bin/shfmt" --find .ci benches examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
+shell_files() { "$bin/shfmt" --find .ci benches core examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
 
 suite_shellcheck() {
   local files

@@ -19,12 +19,22 @@ Examples:
   lb verify nightly-7           whether Loki holds what the files hold
   lb report -o run.html         a page on the newest run
   lb report run-1 run-2         two runs compared
+  lb collect run-20261122-101112 --from node-1: --from me@node-2:/data/results
   lb config check               every mistake in file and environment at once
   lb config init                a commented lb.toml to start with
   lb config show -v             every key with its value, source and meaning
 
 Exit status: 0 all done; 1 done in part, nothing found, or not equal; 2 error.
 Data goes to stdout, everything else to stderr. NO_COLOR is respected.";
+
+const COLLECT_EXAMPLES: &str = "\
+Examples:
+  lb collect run-1 --from node-1 --from me@node-2:/data/results
+  lb collect run-1 --from /mnt/share/benchmark_results --dry-run
+  lb collect run-1 --from node-1 --remove-source --ssh 'ssh -F my_config'
+
+The files are <output folder>/run-1/logs/<component>-<host>.jsonl.gz, listed in
+<output folder>/run-1/manifest.json with lines, bytes, SHA-256 and what could not be had.";
 
 /// Finds, completes and checks what a benchmark campaign logged.
 #[derive(Debug, Parser)]
@@ -129,6 +139,14 @@ pub(crate) enum Command {
         #[arg(short, long, value_name = "FILE")]
         output: Option<PathBuf>,
     },
+    /// Fetch the logs of a run: gzipped, checked, listed in its manifest.json
+    ///
+    /// Repeatable: what has not changed is not fetched again. A host that fails stops no other.
+    #[command(after_help = COLLECT_EXAMPLES)]
+    Collect(CollectArgs),
+    /// What lb asks of an lb on another machine
+    #[command(subcommand, hide = true)]
+    CollectSource(CollectSourceCommand),
     /// Show or check the configuration, or write a file to start with
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
@@ -305,6 +323,66 @@ const RUNS_EXAMPLES: &str = "\
 Examples:
   lb runs
   lb runs --output-dir /data/results --format json";
+
+// The comments are the help: names stand in it as one types them.
+#[allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
+/// What to collect, from where, and how.
+#[derive(Debug, Args)]
+pub(crate) struct CollectArgs {
+    /// The run's id, or `latest`
+    pub(crate) run: String,
+    /// A folder of all runs: here, or [user@]host:folder as with scp (repeatable)
+    ///
+    /// A host alone means benchmark_results in its home. Hosts are reached by ssh as you have
+    /// configured it: agent, jump hosts, ControlMaster. Nothing is installed there.
+    #[arg(long, value_name = "SOURCE", required = true)]
+    pub(crate) from: Vec<String>,
+    /// Delete at the source what was collected and verified (hosts need lb for it)
+    ///
+    /// Files whose owner lives stay.
+    #[arg(long)]
+    pub(crate) remove_source: bool,
+    /// Seconds a host may be silent before it is given up
+    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    pub(crate) timeout: f64,
+    /// Sources at once
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: u16,
+    /// Change nothing; say what would be fetched
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Keep plain files
+    #[arg(long)]
+    pub(crate) no_gzip: bool,
+    /// 1 is fast, 9 is small
+    #[arg(long, value_name = "LEVEL", default_value_t = 6, conflicts_with = "no_gzip",
+          value_parser = clap::value_parser!(u32).range(1..=9))]
+    pub(crate) gzip_level: u32,
+    /// The command that reaches hosts (otherwise as configured; ssh)
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) ssh: Option<String>,
+}
+
+/// What lb asks of an lb on another machine.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CollectSourceCommand {
+    /// Say what lies below a run's folder
+    List {
+        /// Leave rings where they are
+        #[arg(long)]
+        dry_run: bool,
+        /// The run's folder
+        #[arg(default_value = ".")]
+        folder: PathBuf,
+    },
+    /// Remove a log's files that were collected
+    Remove {
+        /// The live file of the log
+        live: PathBuf,
+        /// Path, bytes and SHA-256 of each
+        files: Vec<OsString>,
+    },
+}
 
 /// What to do with the configuration.
 #[derive(Clone, Debug, Subcommand)]

@@ -2,7 +2,10 @@
 
 mod args;
 mod bar;
+mod bars;
 mod blocks;
+mod collect;
+mod collect_source;
 mod configuration;
 mod drain;
 mod exec;
@@ -87,6 +90,8 @@ fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
         Command::Push(args) => push::run(args, &cli.common, say),
         Command::Verify(args) => verify::run(args, &cli.common, say),
         Command::Report { runs, output } => report::run(runs, output.as_deref(), &cli.common, say),
+        Command::Collect(args) => collect::run(args, &cli.common, say),
+        Command::CollectSource(command) => collect_source::run(command),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }
 }

@@ -65,6 +65,7 @@ impl Rings {
         let mut rings = Self::default();
         match recover::drain(&log, rotation) {
             Ok(moved) => {
+                problems.extend(moved.problems(&log));
                 rings.recovered = moved.records;
                 rings.damaged = moved.damaged;
                 rings.gone = moved.gone;
@@ -76,22 +77,6 @@ impl Rings {
             Ok(living) => rings.processes = living.into_iter().map(Process::from).collect(),
             Err(error) => problems.push(error.to_string()),
         }
-        problems.extend(rings.problems(&log));
         rings
-    }
-
-    /// What the user should know about records that are not in the file and will not come by
-    /// themselves.
-    fn problems(&self, log: &Path) -> Vec<String> {
-        let lost = self.gone.iter().map(|gone| format!("{gone}: what it held is lost"));
-        let stay = self.unreachable.iter().cloned();
-        let damaged = (self.damaged > 0).then(|| {
-            format!(
-                "{}: {} records could not be read in damaged rings",
-                log.display(),
-                self.damaged
-            )
-        });
-        lost.chain(stay).chain(damaged).collect()
     }
 }

@@ -6,6 +6,7 @@
 #[doc(hidden)]
 pub mod benching;
 mod clock;
+pub mod collect;
 pub mod config;
 mod contexts;
 mod core;

@@ -2,6 +2,8 @@
 //! their order, and each is written once: the positions of the rings advance by the append
 //! protocol, whoever runs it and however often it dies.
 
+use std::path::Path;
+
 use crate::error::Result;
 use crate::failpoint::{self, Point};
 use crate::file::{LogFile, Rotation};
@@ -28,6 +30,19 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// What the user should know of records that are not in the log at this path and will not come
+    /// by themselves, one sentence each.
+    #[must_use]
+    pub fn problems(&self, log: &Path) -> Vec<String> {
+        let lost = self.gone.iter().map(|gone| format!("{gone}: what it held is lost"));
+        let stay = self.unreachable.iter().cloned();
+        let damaged = (self.damaged > 0).then(|| {
+            let count = self.damaged;
+            format!("{}: {count} records could not be read in damaged rings", log.display())
+        });
+        lost.chain(stay).chain(damaged).collect()
+    }
+
     /// Adds what was found elsewhere.
     pub fn add(&mut self, other: Self) {
         self.records += other.records;

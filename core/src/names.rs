@@ -105,6 +105,23 @@ pub fn run_folder(run_id: &str) -> String {
     expand(&pieces, &names, Part::Folder).unwrap_or_default()
 }
 
+/// The stem under which a log from another machine is kept here: its own where we could have given
+/// it, else one with `~` and 8 hex digits of a hash of where it comes from. The `nth` of several such
+/// names, from 0; only the first can be its own.
+#[must_use]
+pub fn collected_stem(stem: &str, from: &str, nth: u32) -> String {
+    let mut text = sanitise(stem);
+    if nth == 0 && text == stem && text.len() <= MAX_STEM_BYTES {
+        return text;
+    }
+    let mut hash = crc32fast::Hasher::new();
+    hash.update(&nth.to_le_bytes());
+    hash.update(from.as_bytes());
+    cut(&mut text, MAX_STEM_BYTES - MARK_BYTES);
+    let _ = write!(text, "~{:08x}", hash.finalize());
+    text
+}
+
 fn parse(part: &str) -> Result<Vec<Piece>, String> {
     let mut pieces = Vec::new();
     let mut literal = String::new();

@@ -240,3 +240,22 @@ fn names_that_are_not_ours_are_refused() {
         assert_eq!(parse_log(name), None, "{name}");
     }
 }
+
+#[test]
+fn a_log_from_elsewhere_keeps_its_stem_where_we_could_have_given_it() {
+    for stem in ["k6-h", "two words", "größe~0a0b0c0d", "a.000001"] {
+        assert_eq!(collected_stem(stem, "node:x", 0), stem);
+        let marks: Vec<_> = (1..4).map(|nth| collected_stem(stem, "node:x", nth)).collect();
+        assert!(marks.iter().all(|mark| mark.starts_with(stem) && mark.len() == stem.len() + 9));
+        assert!(marks[0] != marks[1] && marks[1] != marks[2], "{marks:?}");
+        assert_ne!(collected_stem(stem, "node:y", 1), marks[0], "another source");
+    }
+    let long = "x".repeat(MAX_STEM_BYTES + 1);
+    for stem in ["-rf", ".hidden", "a..b", "a\nb", "a\u{202e}b", &long] {
+        let safe = collected_stem(stem, "node:x", 0);
+        assert_ne!(safe, stem);
+        assert!(safe.len() <= MAX_STEM_BYTES && !safe.starts_with(['-', '.']), "{safe}");
+        assert!(!safe.contains(forbidden) && !safe.contains(".."), "{safe}");
+        assert_ne!(collected_stem(stem, "node:y", 0), safe);
+    }
+}

@@ -23,6 +23,23 @@ pub(crate) fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Lets a program that is started from a thread of ours begin with no signal blocked, as programs
+/// expect it.
+pub(crate) fn with_own_signals(command: &mut std::process::Command) {
+    let unblock = || {
+        // SAFETY: the set is plain data, filled before it is read; both calls are
+        // async-signal-safe, as what runs between fork and exec must be.
+        unsafe {
+            let mut none: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut none);
+            libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        }
+        Ok(())
+    };
+    // SAFETY: the closure allocates nothing and takes no lock.
+    unsafe { std::os::unix::process::CommandExt::pre_exec(command, unblock) };
+}
+
 // Miri has no such call.
 #[cfg(all(target_os = "linux", not(miri)))]
 fn membarrier(command: libc::c_int) -> libc::c_long {

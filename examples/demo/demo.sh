@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # What `make demo` runs: a server of our own, k6 with our output against it, and a look at the file.
-# Everything that is started here is ended here, after Ctrl-C too. Only the log file stays.
+# Everything that is started here is ended here, after Ctrl-C too. Only the log file stays, and the
+# copy of it that is collected at the end.
 #
-#   demo.sh [--loki] [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given
+#   demo.sh [--loki] [OUTPUT_DIR]     the folder of all runs; benchmark_results unless given. Beside
+#                                     it, OUTPUT_DIR-collected, is where logs are collected to.
 #
 # With --loki the same goes to a real Loki of its own while k6 runs, and lb verify has the last word.
 set -eu
@@ -12,10 +14,10 @@ root=$(cd "$here/../.." && pwd)
 readonly here root
 
 with_loki=
-programs=("$root/build/k6" "$root/build/bin/target")
+programs=("$root/build/k6" "$root/build/lb" "$root/build/bin/target")
 if [ "${1:-}" = --loki ]; then
   with_loki=1
-  programs+=("$root/build/lb" "$root/build/tools/loki")
+  programs+=("$root/build/tools/loki")
   shift
 fi
 for program in "${programs[@]}"; do
@@ -99,6 +101,12 @@ if ! [ -e "${logs[0]}" ]; then
   echo "demo: k6 left no log file in $output_dir/$run_id/logs" >&2
   exit 1
 fi
+
+# What a controller does at the end of a run; with hosts it is --from HOST.
+echo
+echo "\$ lb collect $run_id --from $output_dir --output-dir $output_dir-collected"
+"$root/build/lb" collect "$run_id" --from "$output_dir" --output-dir "$output_dir-collected"
+echo
 cd "$root"
 python3 "$here/show.py" "${logs[@]#"$root/"}"
 if [ -n "$with_loki" ]; then

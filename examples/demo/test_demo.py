@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -46,6 +47,9 @@ def test_the_demo_shows_what_k6_did_and_leaves_nothing_but_the_log(tmp_path: Pat
     assert demo.returncode == 0, output
     assert left_of_group(demo.pid) == []
     assert list((tmp_path / "tmp").iterdir()) == []
+    (copy,) = (tmp_path / "runs-collected").glob("demo-*/logs/k6-*.jsonl.gz")
+    (log,) = (tmp_path / "runs").glob("demo-*/logs/k6-*.jsonl")
+    assert gzip.decompress(copy.read_bytes()) == log.read_bytes()
     page = output[output.index("The log file") :]
     for wanted in (
         r"/runs/demo-[0-9-]+/logs/k6-\S+\.jsonl",

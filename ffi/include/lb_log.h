@@ -26,8 +26,8 @@
  *     lb_logger_close(logger, 5000, NULL);
  *     lb_logger_free(logger);
  *
- * Whole programs are in ffi/examples: quickstart, errors, threads, fork, crash, embed. They are
- * C99 and C++17. Compile and link with `pkg-config --cflags --libs lb_log` (and --static).
+ * Whole programs are in ffi/examples: quickstart, errors, threads, fork, crash, embed, collect. They
+ * are C99 and C++17. Compile and link with `pkg-config --cflags --libs lb_log` (and --static).
  *
  * STATUS
  *
@@ -48,12 +48,13 @@
  * OWNERSHIP
  *
  * What is passed in is borrowed for the call. What the library hands out the library frees:
- * loggers by lb_logger_free, errors by lb_error_free. An lb_str that is returned belongs to the
- * object that it was asked of. Everything that a logger had is freed with it.
+ * loggers by lb_logger_free, errors by lb_error_free, reports by lb_report_free. An lb_str that is
+ * returned belongs to the object that it was asked of. Everything that a logger had is freed with
+ * it.
  *
  * THREADS
  *
- * Everything but the two free functions may be called from any thread at once; a free function
+ * Everything but the three free functions may be called from any thread at once; a free function
  * must be the last call on its object. Each thread's records keep their order; the order between
  * threads is that of their times, roughly. A thread that is ending may log, from its destructors
  * too. Copies of the library in one process (a program that is linked with it and embeds a Python
@@ -65,7 +66,8 @@
  * full_timeout_ms (100) a record, and not at all with the configuration on_full = "drop". Once that
  * was in vain, records are dropped at once until the writer gets on. A slow disk, fsync and the
  * network are never waited for. lb_logger_flush and lb_logger_close wait as long as they are told
- * to, lb_logger_open for the file system. The others do not wait.
+ * to, lb_logger_open for the file system, and lb_collect for all its sources. The others do not
+ * wait.
  *
  * SIGNAL HANDLERS
  *
@@ -227,6 +229,9 @@ typedef struct lb_error lb_error;
 // An open logger.
 typedef struct lb_logger lb_logger;
 
+// What came of a collection. Made by lb_collect, freed by the caller with lb_report_free.
+typedef struct lb_report lb_report;
+
 // A string: `len` bytes at `data`, any bytes, no NUL needed. NULL with length 0 is empty.
 typedef struct lb_str {
   // First byte.
@@ -359,6 +364,36 @@ typedef struct lb_stats {
 #ifdef __cplusplus
 extern "C" {
 #endif // __cplusplus
+
+// Collects the logs of a run, as `lb collect` does, and stores in `*out` what came of it.
+//
+// `request` is a JSON object of `request_len` bytes: "run_id", and "from", a list of output folders:
+// paths, or "[user@]host:folder" as with scp. Optional: "output_dir" (where the run's folder is),
+// "config" (a file), "ssh" (the command that reaches hosts), "timeout_s" (how long a host may be
+// silent; 60), "jobs" (sources at once; 8), "gzip" (true), "gzip_level" (1 to 9; 6),
+// "remove_source" (false), "dry_run" (false).
+//
+// LB_OK says that there is a report, not that everything was had: "ok" in it does. A source that
+// fails stops no other. LB_ERR_CONFIG or LB_ERR_ARGUMENT for a request that cannot be understood,
+// LB_ERR_IO where the run's folder cannot be used, LB_ERR_TIMEOUT while another collection of this
+// run is at work; `*out` is then not touched.
+//
+// Waits until all is done, which may take long. Starts programs (ssh) and threads, which have
+// ended when it returns. From any thread at once.
+int32_t lb_collect(const char *request,
+                   size_t request_len,
+                   struct lb_report **out,
+                   struct lb_error **error);
+
+// The report as JSON: {"ok": whether all was had, "run_id", "folder", "manifest": its path, "files":
+// [{"outcome": "collected", "unchanged" or "to_collect", "path", "source", "size", "lines",
+// "sha256", "first_timestamp", "last_timestamp", …}, …], "failed": [{"source", "why"}, …],
+// "remarks": the same, "removed": [source, …]}. Belongs to the report: it is valid until
+// lb_report_free. Empty for NULL. From any thread; never waits.
+struct lb_str lb_report_json(const struct lb_report *report);
+
+// Frees a report and its text; the last call on it. NULL is ignored.
+void lb_report_free(struct lb_report *report);
 
 // The status number of an error: the same that the call returned. LB_ERR_ARGUMENT for NULL.
 // From any thread; never waits.

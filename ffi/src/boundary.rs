@@ -8,6 +8,11 @@ use lb_core::Error;
 use crate::error::lb_error;
 use crate::status::{LB_ERR_PANIC, LB_OK};
 
+/// The error of an argument that must not be passed.
+pub(crate) fn argument(text: &str) -> Error {
+    Error::Argument(text.to_owned())
+}
+
 /// Runs `work`; stores why it failed where the caller wants to know.
 ///
 /// # Safety

@@ -5,6 +5,7 @@
 #![allow(clippy::doc_markdown)]
 
 mod boundary;
+pub mod collect;
 pub mod error;
 pub mod logger;
 pub mod record;

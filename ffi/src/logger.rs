@@ -6,7 +6,7 @@ use std::time::Duration;
 use lb_core::logger::{BatchResult, Record};
 use lb_core::{Error, Logger};
 
-use crate::boundary::{guarded, quiet};
+use crate::boundary::{argument, guarded, quiet};
 use crate::error::lb_error;
 use crate::record::lb_record;
 use crate::stats::{hand_out, lb_batch_result, lb_stats};
@@ -19,10 +19,6 @@ pub const LB_ABI_VERSION: u32 = 1;
 pub struct lb_logger {
     logger: Logger,
     config: String,
-}
-
-fn argument(text: &str) -> Error {
-    Error::Argument(text.to_owned())
 }
 
 const NULL_LOGGER: &str = "the logger is NULL";

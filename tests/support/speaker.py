@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import select
@@ -14,6 +15,7 @@ from typing import Any
 
 from support.process import clean_environment
 from support.records import Record, parse_bytes_fast
+from support.sidefiles import lock_path
 
 # As in trouble/speaker.c.
 NUMBERS = 1 << 18
@@ -107,6 +109,14 @@ class Speaker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         return self.process.wait(seconds)
+
+    def leave_in_rings(self, log: Path, count: int) -> None:
+        """Each thread logs so many records, and the program is killed before any of them is in the log."""
+        with lock_path(log).open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            self.log(count)
+            self.process.kill()
+            self.process.wait(30)
 
     def accepted(self) -> dict[int, list[int]]:
         """The numbers that each thread has got accepted."""

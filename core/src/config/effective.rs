@@ -63,6 +63,7 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
         },
         max_record_bytes: usize::try_from(values.number("max_record_bytes")).unwrap_or(usize::MAX),
         loki,
+        ssh: values.text("collect.ssh").unwrap_or_default().to_owned(),
         settings: settings(values),
         warnings,
     })

@@ -111,6 +111,7 @@ pub const BLOCKS: &[Block] = &[
     Block { name: "grafana", title: "Grafana", about: GRAFANA_AUTHENTICATION },
     Block { name: "prometheus", title: "Prometheus", about: AUTHENTICATION },
     Block { name: "log", title: "The console of Python programs", about: "" },
+    Block { name: "collect", title: "Collecting logs", about: "" },
 ];
 
 const AUTHENTICATION: &str = "Authentication is none, basic (username and password) or bearer \
@@ -355,6 +356,12 @@ pub const KEYS: &[Key] = &[
     later("log.level", Kind::Level, None, "The level of Python's loggers, never that of the file."),
     later("log.json", Kind::Boolean, None, "JSON on the console."),
     later("log.file", Kind::Path, None, "A copy of the console."),
+    key(
+        "collect.ssh",
+        Kind::Name,
+        Some("ssh"),
+        "The command that reaches hosts, as a shell reads it: ssh -F FILE, for instance.",
+    ),
 ];
 
 #[cfg(test)]

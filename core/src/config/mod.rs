@@ -89,6 +89,8 @@ pub struct Config {
     pub max_record_bytes: usize,
     /// Pushing to Loki, when an endpoint is given.
     pub loki: Option<LokiConfig>,
+    /// The command that reaches hosts, as a shell reads it.
+    pub ssh: String,
     /// Every key with its value and source, secrets hidden, in the order of [`KEYS`].
     pub settings: Vec<Setting>,
     /// What the user should know, one sentence each.

@@ -22,7 +22,7 @@ pub(crate) use log::{Locked, LogFile, Rotation};
 pub(crate) use note::open_nofollow as open_ring_file;
 pub(crate) use note::{OwnNote, RingPlace, Seen, look, open_noted, ring_id_in};
 pub(crate) use opening::Apart;
-pub(crate) use rotation::{Segment, force_names};
+pub(crate) use rotation::{Segment, force_names, rename_without_replacing};
 #[cfg(any(all(test, not(lb_loom)), feature = "fuzzing"))]
 pub(crate) use state::State;
 pub(crate) use tail::whole_lines;

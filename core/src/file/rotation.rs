@@ -106,7 +106,7 @@ fn must_rotate(rotation: Rotation, committed: u64, adding: u64, age_ns: i64) -> 
 }
 
 /// False where the new name is taken.
-fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
+pub(crate) fn rename_without_replacing(from: &Path, to: &Path) -> io::Result<bool> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
     use rustix::io::Errno;
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {

@@ -75,6 +75,7 @@ pub(crate) use offset::Target;
 pub use patient::{Verifying, Watch};
 pub use push::{Ended, Progress, PushOptions, Pushed, push, repair};
 pub(crate) use runner::target;
+pub(crate) use segments::Segments;
 pub(crate) use shipper::Shipper;
 pub use shipping::{Shipping, shipping};
 pub use verified::{Extra, FileChecked, Gap, StreamChecked, Tally, Verified};
