@@ -131,6 +131,7 @@ pub(crate) enum Command {
     /// One page of HTML on a run, or on several compared: requests, latency, errors, what was said
     ///
     /// The page needs no network and no other file. It is made of the run's .jsonl and .jsonl.gz files.
+    #[command(after_help = REPORT_EXAMPLES)]
     Report {
         /// A run's id, `latest`, or a path; several are compared with the first
         #[arg(value_name = "RUN", default_value = "latest")]
@@ -171,6 +172,12 @@ const VERIFY_EXAMPLES: &str = "\
 Examples:
   lb verify nightly-7
   lb verify benchmark_results/nightly-7/logs/k6-node-1.jsonl --format json";
+
+const REPORT_EXAMPLES: &str = "\
+Examples:
+  lb report                            the newest run: report.html in its folder
+  lb report nightly-7 nightly-8 -o nights.html
+  lb report -o - latest | ssh web 'cat >/var/www/last.html'";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:

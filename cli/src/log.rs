@@ -198,10 +198,10 @@ mod tests {
             "k6-h.quarantined.jsonl.gz",
         ];
         assert_eq!(names(&logs[1]), k6);
+        assert_eq!(Log::of_file(&root.join(k6[0])).as_ref(), Some(&logs[1]));
         assert!(logs.iter().all(Log::is_here));
         fs::remove_file(root.join("k6-h.000002.jsonl")).unwrap();
         assert!(!below(root).0[1].is_here());
-        assert_eq!(Log::of_file(&root.join(k6[0])).as_ref(), Some(&logs[1]));
     }
 
     const LINE: &str = "{\"timestamp\":\"2026-11-22T10:11:12.000000000Z\"}\n";

@@ -79,7 +79,8 @@ def test_a_line_that_is_too_long_is_put_aside_and_its_neighbours_arrive(
         for life in range(2):
             with Logger(config(folder, loki=pushing(loki))) as logger, sampling(logger.stats):
                 talk(logger, 60, what=f"short {life}")
-                logger.log(b"long %d " % life + b"x" * 2000)
+                # Of another length each time, so that what is said of it is not the same twice in a row.
+                logger.log(b"long %d " % life + b"x" * (2000 + life))
                 talk(logger, 60, what=f"short again {life}")
                 logger.log(b"longer %d " % life + b"x" * 3000)
                 wait_until_delivered(logger)

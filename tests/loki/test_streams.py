@@ -152,8 +152,7 @@ def test_what_k6_says_after_its_outputs_have_stopped_is_in_loki(
     quick = f"compact,{loki.url},loki.flush_interval_ms=100"
     run = k6.run(f"{script}.js", folder, target, samples=quick, extra=tags, script_environment={"SHORT": "1"})
     (log,) = run.logs
-    lines = check_equal(loki, log, f"last-{script}")
+    check_equal(loki, log, f"last-{script}")
     said = [json.loads(line)["message"] for _, line in held(loki, f'{{run_id="last-{script}"}}', shipped(log))]
-    assert len(said) == lines
     for part in LAST_WORDS[script]:
         assert any(part in message for message in said), f"{part!r} is not among {said}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
-import subprocess
 import time
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ from support import k6
 from support.browser import Browser
 from support.campaign_log import CampaignLog
 from support.paths import LB
-from support.process import Target, clean_environment
+from support.process import Target, peak_kib
 from support.report import PERCENTILE_ERROR, assert_percentiles, assert_quiet, coloured, data, make_report, opened
 
 LIMIT_BYTES = 3_000_000
@@ -166,15 +164,8 @@ def test_memory_does_not_grow_with_the_log(folder: Path) -> None:
         log = CampaignLog(run_id=f"of-{seconds}", repetitions=1, workloads=["reading"], seconds=seconds, per_second=100)
         log.write(folder)
         command = [str(LB), "report", str(folder / log.run_id), "-o", str(folder / f"{seconds}.html")]
-        peaks.append(peak_kib(command))
+        code, peak = peak_kib(command)
+        assert code == 0
+        peaks.append(peak)
     # Of ten times as many requests.
     assert peaks[1] < 2 * peaks[0], f"{peaks} KiB"
-
-
-def peak_kib(command: list[str]) -> int:
-    """The most memory that a program had."""
-    process = subprocess.Popen(command, env=clean_environment(), stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss

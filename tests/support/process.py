@@ -6,8 +6,9 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,26 @@ def stop(process: subprocess.Popen[bytes], seconds: float = 10) -> int:
     except subprocess.TimeoutExpired:
         process.kill()
         return process.wait()
+
+
+# Its own is the least that can be measured: about 10 MiB.
+STARTER = """
+import os, sys
+quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=quiet)
+_, status, usage = os.wait4(child, 0)
+print(os.waitstatus_to_exitcode(status), usage.ru_maxrss)
+"""
+
+
+def peak_kib(command: Sequence[str | Path], cwd: Path | None = None) -> tuple[int, int]:
+    """Exit code of a program, and the most memory that it had, KiB. The kernel counts what its parent had before exec
+    for its own, so that a small program starts it, not this one.
+    """
+    starter = [sys.executable, "-I", "-S", "-c", STARTER, *map(str, command)]
+    run = subprocess.run(starter, cwd=cwd, env=clean_environment(), capture_output=True, text=True, check=True)
+    code, peak = run.stdout.split()
+    return int(code), int(peak)
 
 
 @dataclass(frozen=True)
