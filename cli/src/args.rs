@@ -338,7 +338,7 @@ Examples:
 pub(crate) struct CollectArgs {
     /// The run's id, or `latest`
     pub(crate) run: String,
-    /// A folder of all runs: here, or [user@]host:folder as with scp (repeatable)
+    /// A folder of all runs: here, or host:folder, user@host:folder as with scp (repeatable)
     ///
     /// A host alone means benchmark_results in its home. Hosts are reached by ssh as you have
     /// configured it: agent, jump hosts, ControlMaster. Nothing is installed there.

@@ -4,10 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::encode::{EncodedContext, Encoder, Source};
-use crate::loki::line::LineReader;
-use crate::loki::offset::Place;
-use crate::loki::parcel::{Packing, Parcel};
-use crate::loki::{json, protobuf};
+use crate::loki::ship::offset::Place;
+use crate::loki::ship::parcel::{Packing, Parcel};
+use crate::loki::wire::line::LineReader;
+use crate::loki::wire::{json, protobuf};
 use crate::record::{Context, Level};
 
 /// The encoder with one context, as the writer has them.

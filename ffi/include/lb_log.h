@@ -368,7 +368,7 @@ extern "C" {
 // Collects the logs of a run, as `lb collect` does, and stores in `*out` what came of it.
 //
 // `request` is a JSON object of `request_len` bytes: "run_id", and "from", a list of output folders:
-// paths, or "[user@]host:folder" as with scp. Optional: "output_dir" (where the run's folder is),
+// paths, or "host:folder", "user@host:folder" as with scp. Optional: "output_dir" (where the run's folder is),
 // "config" (a file), "ssh" (the command that reaches hosts), "timeout_s" (how long a host may be
 // silent; 60), "jobs" (sources at once; 8), "gzip" (true), "gzip_level" (1 to 9; 6),
 // "remove_source" (false), "dry_run" (false).

@@ -4,14 +4,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::client::Client;
-use super::engine::Step;
-use super::failure::Failure;
-use super::mend::Lost;
-use super::offset_file::OffsetFile;
-use super::pace::{Clock, SystemClock};
-use super::runner::{Runner, target};
-use super::verified::Verified;
+use super::check::failure::Failure;
+use super::check::verified::Verified;
+use super::ship::engine::Step;
+use super::ship::mend::Lost;
+use super::ship::offset_file::OffsetFile;
+use super::ship::pace::{Clock, SystemClock};
+use super::ship::runner::{Runner, target};
+use super::wire::client::Client;
 use crate::config::LokiConfig;
 use crate::stats::Delivery;
 

@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use super::answer::{Answer, read};
-use super::ask::LookUpError;
-use super::batch::Batch;
 use super::engine::{Engine, Rules, Step};
 use super::identity::LineHash;
 use super::offset::{Offset, Target};
 use super::offset_file::OffsetFile;
 use super::pace::{Clock, Moment};
 use super::plan::Backoff;
-use super::query::Found;
-use super::refusal::Rest;
-use super::sink::Sink;
+use crate::loki::wire::answer::{Answer, read};
+use crate::loki::wire::ask::LookUpError;
+use crate::loki::wire::batch::Batch;
+use crate::loki::wire::query::Found;
+use crate::loki::wire::refusal::Rest;
+use crate::loki::wire::sink::Sink;
 use crate::names;
 use crate::record::Level;
 use crate::stats::Delivery;
@@ -70,7 +70,7 @@ pub(super) struct World {
     pub(super) now: Moment,
 }
 
-pub(super) fn random(seed: &mut u64, below: usize) -> usize {
+pub(crate) fn random(seed: &mut u64, below: usize) -> usize {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     usize::try_from(*seed >> 33).unwrap() % below
 }

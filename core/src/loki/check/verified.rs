@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::mend::Lost;
 use super::walk::is_compressed;
+use crate::loki::ship::mend::Lost;
 
 /// What became of lines: `lines = held + lacking + pending + parked + quarantined`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -100,7 +100,7 @@ pub struct Verified {
     pub gaps: Vec<Gap>,
     /// False where it was ended before everything was compared.
     pub finished: bool,
-    /// The logs, each with where its files' missing lines stand, for [`super::repair`].
+    /// The logs, each with where its files' missing lines stand, for [`crate::loki::repair`].
     pub(super) logs: Vec<(PathBuf, Vec<Lost>)>,
 }
 
@@ -124,7 +124,7 @@ impl Verified {
     }
 
     /// The logs of which Loki lacks something that can be sent.
-    pub(super) fn to_repair(&self) -> Vec<PathBuf> {
+    pub(crate) fn to_repair(&self) -> Vec<PathBuf> {
         let whole = |file: &FileChecked| {
             file.tally.lacking + file.tally.pending + file.tally.parked + file.unreadable == 0
         };
@@ -141,7 +141,7 @@ impl Verified {
     }
 
     /// The missing lines of a log.
-    pub(super) fn lost(&self, log: &Path) -> Vec<Lost> {
+    pub(crate) fn lost(&self, log: &Path) -> Vec<Lost> {
         let parts = self.logs.iter().filter(|(path, _)| path == log).flat_map(|(_, parts)| parts);
         parts.filter(|lost| lost.bytes.len() > 0).cloned().collect()
     }

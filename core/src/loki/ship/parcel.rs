@@ -3,11 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::batch::Batch;
-use super::line::Line;
 use super::offset::Place;
-use super::refusal::Reason;
-use super::stream::Stream;
+use crate::loki::wire::batch::Batch;
+use crate::loki::wire::line::Line;
+use crate::loki::wire::refusal::Reason;
+use crate::loki::wire::stream::Stream;
 
 /// Most bytes of a push before compression, and of all parcels that are being filled.
 pub(crate) const PUSH_BYTES: usize = 1 << 20;
@@ -137,8 +137,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use std::collections::BTreeMap;
 
-    use super::super::line::LineReader;
     use super::*;
+    use crate::loki::wire::line::LineReader;
 
     fn packed(lines: usize, workloads: usize, message: usize, most_lines: usize) -> Vec<Parcel> {
         let mut reader = LineReader::new(&BTreeMap::new());

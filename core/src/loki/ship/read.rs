@@ -5,13 +5,13 @@ use std::io;
 
 use super::engine::Engine;
 use super::lap::Region;
-use super::limits::doubt;
-use super::line::Line;
 use super::offset::{Place, Why};
 use super::plan::Beyond;
-use super::sink::Sink;
 use super::source::Piece;
 use crate::error::{Error, Result};
+use crate::loki::wire::limits::doubt;
+use crate::loki::wire::line::Line;
+use crate::loki::wire::sink::Sink;
 
 /// Lines that are read in one step, at most.
 const STEP_LINES: usize = 1024;

@@ -6,10 +6,10 @@ use super::offset::Place;
 use super::quarantine::Held;
 use super::ranges::Ranges;
 use super::segments::Known;
-use super::sink::Sink;
 use super::source::Piece;
 use crate::error::{Error, Result};
 use crate::failpoint::{self, Point};
+use crate::loki::wire::sink::Sink;
 use crate::notice::say;
 use crate::ring::FileId;
 

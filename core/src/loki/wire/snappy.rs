@@ -129,8 +129,8 @@ fn append_copies(out: &mut Vec<u8>, back: u16, mut length: usize) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
-    use super::super::scene::random;
     use super::*;
+    use crate::loki::ship::scene::random;
 
     /// Compressed, and held against what snappy's own reader makes of it.
     fn compressed(compressor: &mut Compressor, text: &[u8]) -> Vec<u8> {

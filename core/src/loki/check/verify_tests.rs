@@ -4,15 +4,15 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 
-use super::super::ask::AskError;
-use super::super::held::Held;
-use super::super::line::LineReader;
-use super::super::offset::{Offset, Place as Position, Why};
-use super::super::offset_file::OffsetFile;
-use super::super::parcel::PUSH_BYTES;
 use super::super::patient::Verifying;
 use super::*;
 use crate::config::{Surroundings, load_with};
+use crate::loki::ship::offset::{Offset, Place as Position, Why};
+use crate::loki::ship::offset_file::OffsetFile;
+use crate::loki::ship::parcel::PUSH_BYTES;
+use crate::loki::wire::ask::AskError;
+use crate::loki::wire::held::Held;
+use crate::loki::wire::line::LineReader;
 use crate::names;
 
 const SECOND: i64 = 1_000_000_000;
@@ -274,7 +274,7 @@ fn what_was_not_sent_is_parked_or_in_quarantine_is_no_gap() {
     let target = target(&scene.config);
     let mut offset = Offset::new(target.clone(), BTreeMap::new());
     let parts = parts_of(&log).unwrap();
-    super::super::segments::recognise(&mut offset, &parts, &[]).unwrap();
+    crate::loki::ship::segments::recognise(&mut offset, &parts, &[]).unwrap();
     for (n, end) in ends.iter().enumerate().take(11) {
         offset.segments[0].count_line(*end);
         match n {
@@ -284,13 +284,17 @@ fn what_was_not_sent_is_parked_or_in_quarantine_is_no_gap() {
         }
     }
     OffsetFile::new(&log, &target).write(&offset).unwrap();
-    let mut quarantine = super::super::quarantine::Quarantine::new(
+    let mut quarantine = crate::loki::ship::quarantine::Quarantine::new(
         &log,
-        super::super::identity::LineHash::from_id(target.id()),
+        crate::loki::ship::identity::LineHash::from_id(target.id()),
     );
     for n in [5, 10] {
-        let condemned =
-            super::super::quarantine::Condemned::new(&offset.segments[0], place(n), "why", b"");
+        let condemned = crate::loki::ship::quarantine::Condemned::new(
+            &offset.segments[0],
+            place(n),
+            "why",
+            b"",
+        );
         quarantine.add(&condemned, 0);
     }
     quarantine.flush().unwrap();
@@ -336,17 +340,18 @@ fn a_collected_log_is_read_as_it_is() {
     // What was in quarantine where it comes from is so here.
     let text = lines(0..500);
     let start = text.find(&lines(77..78)).unwrap() as u64;
-    let first = super::super::identity::LineHash::of_first(text.lines().next().unwrap().as_bytes());
-    let segment = super::super::offset::Segment { first, ..Default::default() };
+    let first =
+        crate::loki::ship::identity::LineHash::of_first(text.lines().next().unwrap().as_bytes());
+    let segment = crate::loki::ship::offset::Segment { first, ..Default::default() };
     let end = start + lines(77..78).len() as u64;
-    let condemned = super::super::quarantine::Condemned::new(
+    let condemned = crate::loki::ship::quarantine::Condemned::new(
         &segment,
         Position { segment: 0, start, end },
         "why",
         b"",
     );
-    let id = super::super::identity::LineHash::from_id(target(&scene.config).id());
-    let mut quarantine = super::super::quarantine::Quarantine::new(&scene.path("a.jsonl"), id);
+    let id = crate::loki::ship::identity::LineHash::from_id(target(&scene.config).id());
+    let mut quarantine = crate::loki::ship::quarantine::Quarantine::new(&scene.path("a.jsonl"), id);
     quarantine.add(&condemned, 0);
     quarantine.flush().unwrap();
     let entries = std::fs::read(quarantine.path()).unwrap();

@@ -2,8 +2,8 @@
 use std::time::Duration;
 
 use super::super::offset::Target;
-use super::super::refusal::Rest;
 use super::super::scene::{Act, Reading, Scene, random, target};
+use crate::loki::wire::refusal::Rest;
 use crate::names;
 
 #[test]

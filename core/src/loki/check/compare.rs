@@ -9,14 +9,14 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
-use super::ask::{Ask, LookUpError, PAGE_BYTES, Pager, Reading};
-use super::batch::Batch;
-use super::line::Line;
-use super::page::Page;
-use super::parcel::PUSH_BYTES;
-use super::query::look_up;
-use super::stream::Stream;
 use super::walk::Spot;
+use crate::loki::ship::parcel::PUSH_BYTES;
+use crate::loki::wire::ask::{Ask, LookUpError, PAGE_BYTES, Pager, Reading};
+use crate::loki::wire::batch::Batch;
+use crate::loki::wire::line::Line;
+use crate::loki::wire::page::Page;
+use crate::loki::wire::query::look_up;
+use crate::loki::wire::stream::Stream;
 
 /// Lines of Loki are looked for so far before and behind those of the files.
 const MARGIN_NS: i64 = 3600 * 1_000_000_000;

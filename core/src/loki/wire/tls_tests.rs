@@ -13,8 +13,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 
 use super::{batch, configured, kind};
-use crate::loki::answer::Answer;
-use crate::loki::sink::Sink as _;
+use crate::loki::wire::answer::Answer;
+use crate::loki::wire::sink::Sink as _;
 
 struct Authority {
     issuer: Issuer<'static, KeyPair>,

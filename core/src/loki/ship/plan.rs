@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::answer::Answer;
-use super::ask::LookUpError;
-use super::batch::Batch;
 use super::offset::Why;
-use super::refusal::{Reason, Refusal, RefusedLine, Rest};
+use crate::loki::wire::answer::Answer;
+use crate::loki::wire::ask::LookUpError;
+use crate::loki::wire::batch::Batch;
+use crate::loki::wire::refusal::{Reason, Refusal, RefusedLine, Rest};
 
 /// How long Loki may take to show what it has taken.
 pub(crate) const LOOK_UP_DELAY: Duration = Duration::from_secs(2);

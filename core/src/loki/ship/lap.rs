@@ -7,9 +7,9 @@ use super::offset::Place;
 use super::pace::Moment;
 use super::plan::{is_due, next_try_ns};
 use super::segments::Known;
-use super::sink::Sink;
 use crate::error::Result;
 use crate::failpoint::{self, Point};
+use crate::loki::wire::sink::Sink;
 use crate::notice::say;
 
 /// Most bytes of the log in a lap: about what a fast Loki takes in a second. Twenty lines in tests, so

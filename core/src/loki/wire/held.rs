@@ -8,21 +8,21 @@ use serde_json::{Value, json};
 use super::ask::{Ask, AskError, MAX_LINES, Question, Wanted};
 
 /// The lines of each stream, by its selector.
-pub(super) struct Held {
+pub(crate) struct Held {
     streams: BTreeMap<String, Vec<(i64, String)>>,
     /// Most lines and most bytes of a page.
     pub(super) most_lines: usize,
     pub(super) most_bytes: usize,
     /// How often each line is counted by metric queries.
-    pub(super) counted: usize,
+    pub(crate) counted: usize,
     pub(super) asked: usize,
     pub(super) largest: usize,
     /// Answers before those of Loki.
-    pub(super) failures: Vec<AskError>,
+    pub(crate) failures: Vec<AskError>,
 }
 
 impl Held {
-    pub(super) fn new(streams: &[(&str, &[(i64, String)])]) -> Self {
+    pub(crate) fn new(streams: &[(&str, &[(i64, String)])]) -> Self {
         let sorted = |lines: &[(i64, String)]| {
             let mut lines = lines.to_vec();
             lines.sort();

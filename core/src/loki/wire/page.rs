@@ -15,7 +15,7 @@ const ADDED: [&str; 3] = ["service_name", "__stream_shard__", "detected_level"];
 
 /// A page.
 #[derive(Debug, Deserialize)]
-pub(super) struct Page {
+pub(crate) struct Page {
     data: Data,
 }
 
@@ -25,7 +25,7 @@ struct Data {
 }
 
 /// What a metric query comes to that sums everything up: 0 where there is nothing.
-pub(super) fn counted(body: &[u8]) -> Option<u64> {
+pub(crate) fn counted(body: &[u8]) -> Option<u64> {
     #[derive(Deserialize)]
     struct Answer {
         data: Vector,
@@ -66,7 +66,7 @@ impl Page {
     }
 
     /// How many lines it has, of all streams.
-    pub(super) fn lines(&self) -> usize {
+    pub(crate) fn lines(&self) -> usize {
         self.data.result.iter().map(|found| found.values.len()).sum()
     }
 
@@ -76,7 +76,7 @@ impl Page {
     }
 
     /// The lines of one stream. A selector finds streams with more labels, too.
-    pub(super) fn of<'p>(&'p self, stream: &'p Stream) -> impl Iterator<Item = (i64, &'p str)> {
+    pub(crate) fn of<'p>(&'p self, stream: &'p Stream) -> impl Iterator<Item = (i64, &'p str)> {
         let ours: BTreeMap<&str, &str> = stream.pairs().collect();
         let is_ours = move |found: &&Found| {
             let labels = &found.stream;

@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 
-use super::identity::LineHash;
-use super::line::{Line, LineReader};
-use super::segments::Part;
-use super::source::LONGEST_LINE;
 use crate::error::{Error, Result};
 use crate::file::id_of;
+use crate::loki::ship::identity::LineHash;
+use crate::loki::ship::segments::Part;
+use crate::loki::ship::source::LONGEST_LINE;
+use crate::loki::wire::line::{Line, LineReader};
 use crate::record::Level;
 
 /// Bytes that are read at once of each log.

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::ask::{Ask, AskError, Question};
+use crate::loki::wire::ask::{Ask, AskError, Question};
 
 /// Pauses between tries where Loki does not answer.
 const PAUSES: [Duration; 4] = [

@@ -5,7 +5,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::client::Client;
 use super::counting;
 use super::engine::Step;
 use super::offset_file::OffsetFile;
@@ -13,6 +12,7 @@ use super::pace::{Clock, SystemClock};
 use super::runner::{Runner, target};
 use crate::config::LokiConfig;
 use crate::error::{Error, Result};
+use crate::loki::wire::client::Client;
 use crate::stats::Delivery;
 use crate::sys::with_signals_blocked;
 

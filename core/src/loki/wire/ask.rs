@@ -11,7 +11,7 @@ use super::page::Page;
 pub(super) const MAX_LINES: usize = 5000;
 
 /// What the lines of a page should come to, bytes: far below what Loki can carry.
-pub(super) const PAGE_BYTES: usize = 1 << 20;
+pub(crate) const PAGE_BYTES: usize = 1 << 20;
 
 /// Why a look-up has no result.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -60,8 +60,8 @@ impl From<AskError> for LookUpError {
 /// A question.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Question<'q> {
-    pub(super) query: &'q str,
-    pub(super) wanted: Wanted,
+    pub(crate) query: &'q str,
+    pub(crate) wanted: Wanted,
 }
 
 /// What is asked for.
@@ -114,7 +114,7 @@ pub(super) fn trouble(status: u16, body: &str, why: String) -> AskError {
 }
 
 /// Whoever wants the pages of a range.
-pub(super) trait Reading {
+pub(crate) trait Reading {
     /// Takes what a page holds.
     fn take(&mut self, page: &Page);
 
@@ -129,13 +129,13 @@ pub(super) trait Reading {
 
 /// Reads pages; learns how many lines one may have.
 #[derive(Debug)]
-pub(super) struct Pager {
+pub(crate) struct Pager {
     limit: usize,
 }
 
 impl Pager {
     /// For lines of so many bytes.
-    pub(super) fn new(line_bytes: usize) -> Self {
+    pub(crate) fn new(line_bytes: usize) -> Self {
         Self { limit: (PAGE_BYTES / (line_bytes + 1)).clamp(1, MAX_LINES) }
     }
 
@@ -167,7 +167,7 @@ impl Pager {
     }
 
     /// Reads all pages of a range, both ends included.
-    pub(super) fn read(
+    pub(crate) fn read(
         &mut self,
         loki: &mut dyn Ask,
         query: &str,

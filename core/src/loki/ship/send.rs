@@ -5,9 +5,9 @@ use super::offset::{Place, Why};
 use super::parcel::Parcel;
 use super::plan::{Fates, LOOK_UP_DELAY, Next, Seen, after, after_look_up, next_try_ns};
 use super::quarantine::Condemned;
-use super::sink::Sink;
 use crate::error::{Error, Result};
 use crate::failpoint::{self, Point};
+use crate::loki::wire::sink::Sink;
 use crate::notice::Trouble;
 use std::time::Duration;
 

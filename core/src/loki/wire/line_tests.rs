@@ -31,7 +31,7 @@ fn the_least_a_line_has() {
 
 #[test]
 fn the_golden_lines_say_what_their_json_says() {
-    let text = include_str!("../../../schema/golden/records.jsonl");
+    let text = include_str!("../../../../schema/golden/records.jsonl");
     let static_labels = BTreeMap::from([("team".to_owned(), "perf".to_owned())]);
     let mut reader = LineReader::new(&static_labels);
     // Twice: read, and remembered.

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::identity::LineHash;
-use super::offset::{LineState, Offset, Segment, Target};
-use super::offset_file::OffsetFile;
-use super::quarantine::Quarantine;
-use super::ranges::Ranges;
-use super::segments::{Part, recognise};
 use super::walk::first_of_collected;
 use crate::error::{Error, Result};
+use crate::loki::ship::identity::LineHash;
+use crate::loki::ship::offset::{LineState, Offset, Segment, Target};
+use crate::loki::ship::offset_file::OffsetFile;
+use crate::loki::ship::quarantine::Quarantine;
+use crate::loki::ship::ranges::Ranges;
+use crate::loki::ship::segments::{Part, recognise};
 use crate::names;
 
 /// What is known of the lines of one file.
@@ -78,7 +78,9 @@ pub(super) fn standings(
         .map_err(|error| Error::io(log, "reading the files of the log", error))?;
     let quarantine = Quarantine::new(log, LineHash::from_id(target.id()));
     let mut standings = vec![Standing::default(); parts.len()];
-    let of = |known: &super::segments::Known| parts.iter().position(|part| *part == known.part);
+    let of = |known: &crate::loki::ship::segments::Known| {
+        parts.iter().position(|part| *part == known.part)
+    };
     for known in &known {
         let Some(standing) = of(known).and_then(|index| standings.get_mut(index)) else { continue };
         standing.segment = shipped.then(|| offset.segments[known.segment].clone());

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use std::collections::BTreeMap;
 
-use super::super::answer::read;
-use super::super::line::LineReader;
 use super::*;
+use crate::loki::wire::answer::read;
+use crate::loki::wire::line::LineReader;
 
 const NOW: i64 = 1_795_342_272_000_000_000;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::compare::Place;
-use super::ranges::Ranges;
+use crate::loki::ship::ranges::Ranges;
 
 /// A row of lines.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
