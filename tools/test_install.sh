@@ -50,7 +50,7 @@ expect 'everything is in its place' installed_but_share "${short}bin/lb-log incl
 # Each command that --help lists has a page with an example.
 pages_of_all() {
   local command
-  for command in '' $("$prefix/bin/lb-log" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z]*\) .*/-\1/p'); do
+  for command in '' $("$prefix/bin/lb-log" --help | sed -n '/^Commands:/,/^$/s/^  \([a-z][a-z]*\) .*/-\1/p'); do
     [ -s "$prefix/share/man/man1/lb-log$command.1" ] && grep -q 'Examples:' "$prefix/share/man/man1/lb-log$command.1" || return 1
   done
 }

@@ -128,7 +128,7 @@ pub(crate) enum Command {
     /// From the lowest level that is shipped (`loki.min_level`) up. Names each gap.
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
-    /// One page of HTML on a run, or on several compared: requests, latency, errors, what was said
+    /// One page of HTML on a run, or on several compared: requests, latency, errors
     ///
     /// The page needs no network and no other file. It is made of the run's .jsonl and .jsonl.gz files.
     #[command(after_help = REPORT_EXAMPLES)]
