@@ -264,6 +264,8 @@ $(STAMPS)/go-tests: go.work $(XK6_TREE) $(TARGET_TREE) $(BUILD)/lib/liblb_log.a 
 # where nobody else has it. A package (DESTDIR) has to decide that on the machine it is installed on.
 MAN := man/man1
 COMPLETIONS := bash-completion/completions zsh/site-functions fish/vendor_completions.d
+# What `lb provision` and `lb plugins` look for behind the program.
+ASSETS := $(wildcard scripts plugins)
 # What belongs to the short name.
 SHORT_SHARE := $(MAN)/lb.1 $(join $(addsuffix /,$(COMPLETIONS)),lb _lb lb.fish)
 .PHONY: install
@@ -279,6 +281,10 @@ install: build $(STAMPS)/share ## install lb, the library and the header below P
 	@chmod 644 '$(DESTDIR)$(LIBDIR)/pkgconfig/lb_log.pc'
 	for file in $$(cd $(SHARE) && find . -name '*lb-log*'); do \
 		$(INSTALL) -D -m 644 $(SHARE)/$$file '$(DESTDIR)$(SHAREDIR)'/$$file; \
+	done
+	for file in $$(find $(ASSETS) -type f); do \
+		mode=644; if [ -x "$$file" ]; then mode=755; fi; \
+		$(INSTALL) -D -m $$mode "$$file" '$(DESTDIR)$(SHAREDIR)/lb-log'/"$$file"; \
 	done
 	@if [ -n '$(DESTDIR)' ]; then \
 		echo "the command is $(BINDIR)/lb-log; link lb to it where no other lb is in PATH"; \
@@ -298,6 +304,7 @@ uninstall: ## remove what install has put below PREFIX
 		for file in $(SHORT_SHARE); do rm -f '$(DESTDIR)$(SHAREDIR)'/$$file; done; \
 	fi
 	for folder in $(MAN) $(COMPLETIONS); do rm -f '$(DESTDIR)$(SHAREDIR)'/$$folder/*lb-log*; done
+	rm -rf '$(DESTDIR)$(SHAREDIR)/lb-log'
 	rm -f '$(DESTDIR)$(BINDIR)/lb-log' '$(DESTDIR)$(INCLUDEDIR)/lb_log.h' \
 		'$(DESTDIR)$(LIBDIR)/liblb_log.a' '$(DESTDIR)$(LIBDIR)/liblb_log.so' \
 		'$(DESTDIR)$(LIBDIR)/$(SONAME)' '$(DESTDIR)$(LIBDIR)/$(SHARED)' \
