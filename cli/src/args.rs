@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use lb_core::command::Collecting;
+use lb_core::config::Flags;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +71,17 @@ pub(crate) struct Common {
     /// Say more
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,
+}
+
+impl Common {
+    /// What of them says where logs are and how they are written.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            output_dir: self.output_dir.clone(),
+            loki_endpoint: self.loki_endpoint.clone(),
+        }
+    }
 }
 
 /// How data is printed.
@@ -194,6 +207,22 @@ pub(crate) struct Shipped {
     /// Give up after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     timeout: Option<Duration>,
+}
+
+impl CollectArgs {
+    /// What they mean.
+    pub(crate) fn collecting(&self) -> Collecting {
+        Collecting {
+            run: self.run.clone(),
+            from: self.from.clone(),
+            remove_source: self.remove_source,
+            timeout: self.timeout,
+            jobs: self.jobs.into(),
+            dry_run: self.dry_run,
+            gzip_level: (!self.no_gzip).then_some(self.gzip_level),
+            ssh: self.ssh.clone(),
+        }
+    }
 }
 
 impl Shipped {

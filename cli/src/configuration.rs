@@ -1,9 +1,6 @@
 //! `lb config show`, `lb config check` and `lb config init`.
 
-use std::path::Path;
-
-use anyhow::Context as _;
-use lb_core::config::{self, Config, Effect, LokiConfig, Setting, Surroundings};
+use lb_core::config::{self, Effect, LokiConfig, Setting, Surroundings};
 use lb_core::error::Error;
 use serde_json::{Value, json};
 
@@ -20,56 +17,18 @@ pub(crate) fn run(command: &ConfigCommand, common: &Common, say: Say) -> anyhow:
     }
 }
 
-/// The configuration that the common flags, the environment and the file come to.
-pub(crate) fn load(common: &Common) -> anyhow::Result<Config> {
-    load_for(common, &[])
-}
-
-/// The same, with values of flags of one command: flag, key, value.
-pub(crate) fn load_for(common: &Common, flags: &[(&str, &str, &str)]) -> anyhow::Result<Config> {
-    Ok(config::load(&request(common, flags)?)?)
-}
-
 /// The Loki that the common flags, the environment and the file come to, whether programs push there
 /// or not.
 pub(crate) fn loki(common: &Common, say: Say) -> anyhow::Result<LokiConfig> {
-    let config = load(common)?;
-    for warning in config.warnings.iter().filter(|warning| warning.starts_with("loki.")) {
+    let (loki, warnings) = common.flags().loki()?;
+    for warning in &warnings {
         say.warning(warning);
     }
-    config.loki.context(
-        "no Loki is configured: name it with --loki-endpoint URL, LB_LOKI_ENDPOINT, or loki.endpoint in lb.toml",
-    )
-}
-
-/// The flags as the core's validator wants them.
-fn request(common: &Common, flags: &[(&str, &str, &str)]) -> anyhow::Result<Vec<u8>> {
-    let text = |path: &Path, flag: &str| {
-        let text = path.to_str().map(str::to_owned);
-        text.with_context(|| format!("{flag}: {}: the path is not UTF-8", path.display()))
-    };
-    let (mut request, mut layers) = (json!({}), Vec::new());
-    if let Some(file) = &common.config {
-        request["config"] = text(file, "--config")?.into();
-    }
-    if let Some(folder) = &common.output_dir {
-        let values = json!({"output_dir": text(folder, "--output-dir")?});
-        layers.push(json!({"source": "--output-dir", "rank": "argument", "values": values}));
-    }
-    if let Some(endpoint) = &common.loki_endpoint {
-        let values = json!({"loki.endpoint": endpoint});
-        layers.push(json!({"source": "--loki-endpoint", "rank": "argument", "values": values}));
-    }
-    for (flag, key, value) in flags {
-        let values = json!({*key: value});
-        layers.push(json!({"source": flag, "rank": "argument", "text": true, "values": values}));
-    }
-    request["layers"] = layers.into();
-    Ok(request.to_string().into_bytes())
+    Ok(loki)
 }
 
 fn show(common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let request = request(common, &[])?;
+    let request = common.flags().request(&[])?;
     let config = match config::load(&request) {
         Ok(config) => config,
         Err(error) if say.wants_json() => return Err(error.into()),
@@ -126,7 +85,7 @@ fn meaning(setting: &Setting) -> String {
 }
 
 fn check(common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let config = match config::load(&request(common, &[])?) {
+    let config = match common.flags().load() {
         Ok(config) => config,
         Err(Error::Config(mistakes)) => {
             if say.wants_json() {

@@ -3,27 +3,17 @@
 mod args;
 mod bar;
 mod bars;
-mod blocks;
-mod collect;
 mod collect_source;
 mod configuration;
-mod drain;
 mod exec;
 mod init;
 mod interrupt;
-mod lines;
-mod log;
 mod logs;
-mod push;
+mod progress;
 mod record;
 mod report;
-mod rings;
-mod run;
 mod runs;
 mod say;
-mod several;
-mod status;
-mod table;
 mod threads;
 mod verify;
 
@@ -31,6 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use clap::{CommandFactory as _, Parser as _};
+use lb_core::command::{self, table};
+use lb_core::runs::{blocks, log, rings, run, several};
 
 use args::{Cli, Command, Format};
 use say::Say;
@@ -42,8 +34,20 @@ enum Outcome {
     Done,
     /// Done in part, or nothing found.
     Partly,
+    /// Nothing done until somebody mends something, which was said.
+    Failed,
     /// As the command ended that was run.
     Exit(u8),
+}
+
+impl From<command::Outcome> for Outcome {
+    fn from(outcome: command::Outcome) -> Self {
+        match outcome {
+            command::Outcome::Done => Self::Done,
+            command::Outcome::Partly => Self::Partly,
+            command::Outcome::Failed => Self::Failed,
+        }
+    }
 }
 
 fn main() -> ExitCode {
@@ -52,9 +56,10 @@ fn main() -> ExitCode {
         Err(error) => return misused(&error),
     };
     let say = Say::new(&cli.common);
-    match run(&cli, say) {
+    match obey(&cli, say) {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
         Ok(Outcome::Partly) => ExitCode::from(1),
+        Ok(Outcome::Failed) => ExitCode::from(2),
         Ok(Outcome::Exit(code)) => ExitCode::from(code),
         Err(error) => {
             say.error(&error);
@@ -77,20 +82,21 @@ fn own_code(error: &clap::Error) -> u8 {
     u8::try_from(error.exit_code()).unwrap_or(2)
 }
 
-fn run(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
+fn obey(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
     if cli.common.format == Format::Csv && !matches!(cli.command, Command::Logs(_)) {
         bail!("--format csv: only `lb logs` has that; text and json are for every command");
     }
+    let flags = cli.common.flags();
     match &cli.command {
         Command::Exec(exec) => Ok(exec::run(exec, &cli.common, say)),
         Command::Logs(logs) => logs::run(logs, &cli.common, say),
         Command::Runs => runs::run(&cli.common, say),
-        Command::Status { run } => status::run(run.as_deref(), &cli.common, say),
-        Command::Drain { dir } => drain::run(dir.as_deref(), &cli.common, say),
-        Command::Push(args) => push::run(args, &cli.common, say),
+        Command::Status { run } => say.told(&command::status(run.as_deref(), &flags)?),
+        Command::Drain { dir } => say.told(&command::drain(dir.as_deref(), &flags)?),
+        Command::Push(args) => say.told(&progress::push(args, &flags, say)?),
         Command::Verify(args) => verify::run(args, &cli.common, say),
         Command::Report { runs, output } => report::run(runs, output.as_deref(), &cli.common, say),
-        Command::Collect(args) => collect::run(args, &cli.common, say),
+        Command::Collect(args) => say.told(&progress::collect(args, &flags, say)?),
         Command::CollectSource(command) => collect_source::run(command),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }

@@ -3,13 +3,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use lb_core::record::Level;
+use lb_core::record::{BEGINNING, Level};
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-
-/// What the line of a record begins with.
-pub(crate) const BEGINNING: &[u8] = br#"{"timestamp":""#;
 
 const STAMP_BYTES: usize = "2026-11-22T10:11:12.123456789Z".len();
 const BETWEEN: &[u8] = br#"","level":""#;

@@ -17,7 +17,7 @@ use crate::args::Common;
 use crate::blocks::{Blocks, plain};
 use crate::log::Log;
 use crate::record::{Record, Stamp, level_of_line};
-use crate::run::{Run, output_dir};
+use crate::run::Run;
 use crate::say::{Say, near};
 use crate::table::{Lean, Table, to_seconds};
 use crate::threads;
@@ -48,7 +48,7 @@ struct Entry {
 }
 
 pub(crate) fn run(common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let folder = output_dir(common)?;
+    let folder = common.flags().output_dir()?;
     let (mut runs, mut problems) = (Vec::new(), Vec::new());
     for path in folders(&folder)? {
         let mut run = Run::of_folder(&path);

@@ -1,12 +1,13 @@
 //! Where words go: data to stdout, everything else to stderr.
 
-use std::borrow::Cow;
 use std::io::{self, Write};
-use std::path::Path;
 
 use anyhow::Context as _;
+pub(crate) use lb_core::command::words::{counted, near, safe};
+use lb_core::command::{Said, Told};
 use serde_json::Value;
 
+use crate::Outcome;
 use crate::args::{Common, Format};
 
 const RED: &str = "\u{1b}[1;31m";
@@ -53,6 +54,29 @@ impl Say {
         self.data(&format!("{document:#}\n"))
     }
 
+    /// All that a command has to tell.
+    pub(crate) fn told(self, told: &Told) -> anyhow::Result<Outcome> {
+        if self.wants_json() {
+            self.document(&told.document)?;
+        } else {
+            told.heading.iter().for_each(|heading| self.remark(heading));
+            self.data(&told.text)?;
+        }
+        self.said(&told.said);
+        Ok(told.outcome.into())
+    }
+
+    /// What there is to say.
+    pub(crate) fn said(self, said: &[Said]) {
+        for said in said {
+            match said {
+                Said::Mistake(text) => self.mistake(text),
+                Said::Warning(text) => self.warning(text),
+                Said::Remark(text) => self.remark(text),
+            }
+        }
+    }
+
     /// What went wrong, a line for each mistake.
     pub(crate) fn error(self, error: &anyhow::Error) {
         for line in format!("{error:#}").lines() {
@@ -89,37 +113,4 @@ fn words(colour: &str, kind: &str, text: &str) {
 /// tell when stderr is closed.
 fn line(text: &str) {
     let _ = writeln!(anstream::stderr(), "{text}");
-}
-
-/// Text that cannot steer a terminal: names and messages come from anywhere.
-pub(crate) fn safe(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
-        return Cow::Borrowed(text);
-    }
-    let escape =
-        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
-    Cow::Owned(text.chars().map(escape).collect())
-}
-
-/// `1 log`, `2 logs`.
-pub(crate) fn counted(count: u64, noun: &str) -> String {
-    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A path as one would write it from here.
-pub(crate) fn near(path: &Path) -> String {
-    let here = std::env::current_dir().ok();
-    let rest = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
-    rest.filter(|rest| !rest.as_os_str().is_empty()).unwrap_or(path).display().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn control_characters_do_not_reach_the_terminal() {
-        assert_eq!(safe("plain ü"), "plain ü");
-        assert_eq!(safe("a\u{1b}[2Jb\nc\u{9b}"), "a\\u{1b}[2Jb\\nc\\u{9b}");
-    }
 }

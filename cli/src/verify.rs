@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use lb_core::command;
 use lb_core::config::LokiConfig;
 use lb_core::loki::{Extra, Gap, Pushed, StreamChecked, Tally, Verified, repair, verify};
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ use crate::args::{Common, VerifyArgs};
 use crate::bar::Bar;
 use crate::configuration;
 use crate::interrupt::Interrupt;
-use crate::push;
+use crate::progress;
 use crate::say::{Say, counted, near};
 use crate::several::Several;
 use crate::table::{Lean, Table};
@@ -24,7 +25,7 @@ const GAPS_SHOWN: usize = 20;
 
 pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Result<Outcome> {
     let loki = configuration::loki(common, say)?;
-    let several = Several::find(&args.what.runs, common)?;
+    let several = Several::find(&args.what.runs, &common.flags())?;
     let interrupt = Interrupt::watch()?;
     let deadline = args.what.deadline(Instant::now());
     let mut verified = compare(&several, &loki, deadline, &interrupt, say)?;
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Resul
     }
     if say.wants_json() {
         let mut document = document(&verified, &loki, &several.problems);
-        document["repaired"] = push::entries(&repaired).into();
+        document["repaired"] = command::entries(&repaired).into();
         say.document(&document)?;
     } else {
         say.data(&text(&verified, say))?;
@@ -48,7 +49,12 @@ pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Resul
         say.remark("no logs there");
         return Ok(Outcome::Partly);
     }
-    push::tell(&repaired, say)?;
+    let mut said = Vec::new();
+    let held = command::tell(&repaired, &mut said);
+    say.said(&said);
+    if held {
+        return Ok(Outcome::Failed);
+    }
     tell(&verified, &loki, args.repair, say);
     let all = verified.is_equal() && several.problems.is_empty();
     Ok(if all { Outcome::Done } else { Outcome::Partly })
@@ -62,7 +68,7 @@ fn mend(
     say: Say,
 ) -> anyhow::Result<Vec<Pushed>> {
     let mut bar = Bar::new(say);
-    Ok(repair(verified, loki, deadline, &mut push::shown(&mut bar, interrupt))?)
+    Ok(repair(verified, loki, deadline, &mut progress::shown(&mut bar, interrupt))?)
 }
 
 fn compare(

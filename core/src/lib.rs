@@ -7,6 +7,7 @@
 pub mod benching;
 mod clock;
 pub mod collect;
+pub mod command;
 pub mod config;
 mod contexts;
 mod core;
@@ -33,6 +34,7 @@ pub mod record;
 pub mod recover;
 mod retention;
 mod ring;
+pub mod runs;
 pub mod stats;
 pub mod sweep;
 mod syncer;

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What the line of a record begins with, so that other programs' JSON lines are left alone.
+pub const BEGINNING: &[u8] = br#"{"timestamp":""#;
+
 /// Severity, in the order of the schema. The numbers are those of the C ABI.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[repr(u8)]

@@ -21,9 +21,9 @@ use anyhow::bail;
 use lb_core::Logger;
 use lb_core::config::Config;
 
+use crate::Outcome;
 use crate::args::{Common, Exec};
 use crate::say::Say;
-use crate::{Outcome, configuration};
 use command::Running;
 use records::Records;
 use signals::Signals;
@@ -82,7 +82,7 @@ fn configured(exec: &Exec, common: &Common) -> anyhow::Result<Config> {
         .iter()
         .filter_map(|(flag, key, value)| Some((*flag, *key, value.as_deref()?)))
         .collect();
-    let config = configuration::load_for(common, &flags)?;
+    let config = common.flags().load_for(&flags)?;
     let unnamed =
         |name: &str| config.settings.iter().any(|s| s.key.name == name && s.source == "default");
     if unnamed("component") {

@@ -74,9 +74,10 @@ pub(crate) fn run(logs: &Logs, common: &Common, say: Say) -> anyhow::Result<Outc
 
 fn runs(logs: &Logs, common: &Common) -> anyhow::Result<Vec<Run>> {
     if logs.runs.is_empty() {
-        return Ok(vec![run::find(None, common)?]);
+        return Ok(vec![run::find(None, &common.flags())?]);
     }
-    logs.runs.iter().map(|name| run::find(Some(name), common)).collect()
+    let found = logs.runs.iter().map(|name| run::find(Some(name), &common.flags()));
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// Each file of records once, also where runs overlap.

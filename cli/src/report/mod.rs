@@ -26,7 +26,7 @@ use crate::Outcome;
 use crate::args::Common;
 use crate::bar::Bar;
 use crate::log::Log;
-use crate::rings::{Process, Rings, rotation};
+use crate::rings::{Process, Rings};
 use crate::run::{self, Run};
 use crate::say::{Say, near};
 use document::{Document, Read};
@@ -39,8 +39,10 @@ pub(crate) fn run(
     common: &Common,
     say: Say,
 ) -> anyhow::Result<Outcome> {
-    let found: Vec<Run> =
-        asked.iter().map(|name| run::find(Some(name), common)).collect::<Result<_, _>>()?;
+    let found: Vec<Run> = asked
+        .iter()
+        .map(|name| run::find(Some(name), &common.flags()))
+        .collect::<Result<_, _>>()?;
     let target = match output {
         Some(output) => output.to_path_buf(),
         None => beside(&found),
@@ -73,7 +75,7 @@ fn read(run: Run, share: usize, common: &Common, steps: &mut Steps) -> Read {
     };
     for log in &logs {
         // What dead processes left behind belongs into the report, too.
-        let rings = Rings::settle(&log.path, rotation(common), &mut problems);
+        let rings = Rings::settle(&log.path, common.flags().rotation(), &mut problems);
         for Process { queued, dropped, rejected, .. } in rings.processes {
             let sums = living.iter_mut().zip([queued, dropped, rejected]);
             sums.for_each(|(sum, count): (&mut u64, u64)| *sum = sum.saturating_add(count));

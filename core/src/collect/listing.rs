@@ -4,9 +4,6 @@ use std::collections::BTreeSet;
 
 use crate::names;
 
-/// How the first line of a log begins, so that other programs' JSON lines are left alone.
-pub(super) const BEGINNING: &[u8] = br#"{"timestamp":""#;
-
 /// Everything that was found at a source, as it was found.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Raw {

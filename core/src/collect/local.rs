@@ -8,7 +8,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::listing::{BEGINNING, LogName, Missing, Raw, RawFile};
+use super::listing::{LogName, Missing, Raw, RawFile};
 use super::remove::remove;
 use super::source::{Desk, Doomed, Ended, Interrupted, Removal, Source, Wanted};
 use crate::config::Rotation;
@@ -16,6 +16,7 @@ use crate::error::Result;
 use crate::file::{distrusted_at, whole_lines};
 use crate::loki::Segments;
 use crate::names;
+use crate::record::BEGINNING;
 use crate::recover::drain;
 use crate::sweep::sweep;
 

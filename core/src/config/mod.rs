@@ -30,6 +30,7 @@ mod context;
 mod effective;
 mod environment;
 mod file;
+mod flags;
 mod format;
 pub mod key;
 pub mod keys;
@@ -51,6 +52,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Map, Value, json};
 
 pub use context::context;
+pub use flags::Flags;
 pub use keys::{BLOCKS, Block, Effect, KEYS, Key};
 pub use loki::LokiConfig;
 pub use starting_file::starting_file;

@@ -4,7 +4,7 @@ use super::escape::{escape, escape_within};
 use super::tags::{append_member, may_repeat, survivors};
 use super::time::TimeText;
 use crate::frame::{FLAG_TRUNCATED, TRUNCATED_TAG, Tag, Tags, append_tag, payload};
-use crate::record::{Context, Level, TagValue};
+use crate::record::{BEGINNING, Context, Level, TagValue};
 
 /// The parts of a line that are the same for all records of a context, escaped once.
 pub(crate) struct EncodedContext {
@@ -133,7 +133,7 @@ impl Encoder {
 
     #[inline]
     fn open(&mut self, out: &mut Vec<u8>, context: &EncodedContext, record: Source<'_>) {
-        out.extend_from_slice(b"{\"timestamp\":\"");
+        out.extend_from_slice(BEGINNING);
         self.time.append(out, record.ns);
         out.extend_from_slice(&context.before_message[record.level as usize - 1]);
     }

@@ -9,7 +9,7 @@ use flate2::bufread::MultiGzDecoder;
 use memchr::memrchr;
 
 /// What the name of a gzipped file ends in.
-pub(crate) const GZIP_SUFFIX: &str = ".gz";
+pub const GZIP_SUFFIX: &str = ".gz";
 
 /// Bytes of a block, unless a line is longer.
 const BLOCK: usize = 1 << 20;
@@ -17,12 +17,15 @@ const BLOCK: usize = 1 << 20;
 /// No record is as long as this.
 const LONGEST_LINE: usize = 64 << 20;
 
-pub(crate) fn is_gzipped(path: &Path) -> bool {
+/// Whether a file's name says that it is gzipped.
+#[must_use]
+pub fn is_gzipped(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(GZIP_SUFFIX.as_bytes())
 }
 
 /// The plain bytes of a file from this place on; of a gzipped one, from its beginning.
-pub(crate) fn plain(path: &Path, file: File, from: u64) -> Box<dyn Read + Send> {
+#[must_use]
+pub fn plain(path: &Path, file: File, from: u64) -> Box<dyn Read + Send> {
     if is_gzipped(path) {
         let compressed = BufReader::with_capacity(64 << 10, Positioned { file, at: 0 });
         Box::new(MultiGzDecoder::new(compressed))
@@ -46,7 +49,7 @@ impl Read for Positioned {
 }
 
 /// Reads blocks.
-pub(crate) struct Blocks<R> {
+pub struct Blocks<R> {
     from: R,
     buffer: Vec<u8>,
     /// Bytes of the buffer that were read.
@@ -60,13 +63,16 @@ pub(crate) struct Blocks<R> {
 
 impl<R: Read> Blocks<R> {
     /// Reads from what stands at this place of the file.
-    pub(crate) fn new(from: R, at: u64) -> Self {
+    pub fn new(from: R, at: u64) -> Self {
         Self { from, buffer: vec![0; BLOCK], filled: 0, given: 0, at, ended: None }
     }
 
     /// Finished lines, and where they begin; None at the end. Where reading fails, what was read
     /// before comes first.
-    pub(crate) fn next_block(&mut self) -> io::Result<Option<(u64, &[u8])>> {
+    ///
+    /// # Errors
+    /// The file could not be read further.
+    pub fn next_block(&mut self) -> io::Result<Option<(u64, &[u8])>> {
         self.buffer.copy_within(self.given..self.filled, 0);
         self.filled -= self.given;
         self.at += self.given as u64;
@@ -91,7 +97,7 @@ impl<R: Read> Blocks<R> {
     }
 
     /// Where the first line that was not given away begins.
-    pub(crate) fn position(&self) -> u64 {
+    pub fn position(&self) -> u64 {
         self.at + self.given as u64
     }
 

@@ -3,39 +3,43 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use crate::args::Common;
-use crate::blocks::is_gzipped;
-use crate::log::{self, Log};
-use crate::rings::{Rings, rotation};
-use crate::run;
+use super::blocks::is_gzipped;
+use super::log::{self, Log};
+use super::rings::Rings;
+use super::run;
+use crate::config::Flags;
+use crate::error::Result;
 
 /// Logs to work on.
 #[derive(Debug, Default)]
-pub(crate) struct Several {
+pub struct Several {
     /// Logs, absolute; each with its rotated segments.
-    pub(crate) logs: Vec<PathBuf>,
+    pub logs: Vec<PathBuf>,
     /// Collected files of logs, `.gz`, absolute.
-    pub(crate) collected: Vec<PathBuf>,
+    pub collected: Vec<PathBuf>,
     /// Other logs in the folders of files that were named.
-    pub(crate) beside: Vec<PathBuf>,
+    pub beside: Vec<PathBuf>,
     /// What could not be read or moved.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Several {
     /// Finds them all.
-    pub(crate) fn find(runs: &[String], common: &Common) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// One of them is not there.
+    pub fn find(runs: &[String], flags: &Flags) -> Result<Self> {
         let mut named = Files::default();
         let mut beside = Files::default();
         let mut problems = Vec::new();
         for name in runs {
-            let run = run::find(Some(name), common)?;
+            let run = run::find(Some(name), flags)?;
             let folder = run.path.parent().filter(|_| run.path.is_file());
             beside.add(&folder.map(neighbours).unwrap_or_default());
             named.add(&run.logs);
             problems.extend(run.problems);
         }
-        let rotation = rotation(common);
+        let rotation = flags.rotation();
         for log in &named.logs {
             Rings::settle(log, rotation, &mut problems);
         }

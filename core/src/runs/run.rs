@@ -4,41 +4,44 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context as _, bail};
-use lb_core::names;
-
-use crate::args::Common;
-use crate::configuration;
-use crate::log::{self, Log};
+use super::log::{self, Log};
+use crate::config::Flags;
+use crate::error::{Error, Result};
+use crate::names;
 
 /// The logs that a RUN stands for.
 #[derive(Debug)]
-pub(crate) struct Run {
+pub struct Run {
     /// The folder, or the one file.
-    pub(crate) path: PathBuf,
-    pub(crate) logs: Vec<Log>,
+    pub path: PathBuf,
+    /// In the order of their paths.
+    pub logs: Vec<Log>,
     /// What could not be read.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
 }
 
 impl Run {
     /// All logs below a folder.
-    pub(crate) fn of_folder(folder: &Path) -> Self {
+    #[must_use]
+    pub fn of_folder(folder: &Path) -> Self {
         let (logs, problems) = log::below(folder);
         Self { path: folder.to_path_buf(), logs, problems }
     }
 }
 
 /// Finds a run. A path (with a slash, or of something that exists) needs no configuration.
-pub(crate) fn find(run: Option<&str>, common: &Common) -> anyhow::Result<Run> {
+///
+/// # Errors
+/// There is no such run, or the configuration that says where runs are has mistakes.
+pub fn find(run: Option<&str>, flags: &Flags) -> Result<Run> {
     let name = run.unwrap_or("latest");
     if name.is_empty() {
-        bail!("RUN is empty; name a run, `latest`, or a path");
+        return Err(argument("RUN is empty; name a run, `latest`, or a path".to_owned()));
     }
     if name.contains('/') || name == "." || name == ".." {
         return at(Path::new(name));
     }
-    let output_dir = output_dir(common)?;
+    let output_dir = flags.output_dir()?;
     let folder = output_dir.join(names::run_folder(name));
     if folder.is_dir() {
         return Ok(Run::of_folder(&folder));
@@ -49,11 +52,11 @@ pub(crate) fn find(run: Option<&str>, common: &Common) -> anyhow::Result<Run> {
     if Path::new(name).exists() {
         return at(Path::new(name));
     }
-    bail!(
+    Err(argument(format!(
         "{}: there is no run {name}{}; name another, `latest`, a path, or the folder of all runs with --output-dir",
         output_dir.display(),
         nearest(name, &output_dir)
-    )
+    )))
 }
 
 /// The runs that were meant, perhaps.
@@ -72,46 +75,39 @@ fn nearest(name: &str, output_dir: &Path) -> String {
     if near.is_empty() { String::new() } else { format!(" (did you mean {}?)", near.join(", ")) }
 }
 
-/// The folder of all runs, absolute.
-pub(crate) fn output_dir(common: &Common) -> anyhow::Result<PathBuf> {
-    let cwd = std::env::current_dir().context("finding the working directory")?;
-    if let Some(folder) = &common.output_dir {
-        return Ok(cwd.join(folder));
-    }
-    Ok(configuration::load(common)?.output_dir)
+fn argument(mistake: String) -> Error {
+    Error::Argument(mistake)
 }
 
-fn at(path: &Path) -> anyhow::Result<Run> {
-    let kind = fs::metadata(path).with_context(|| {
-        format!("{}: cannot be read; name a run or an existing path", path.display())
-    })?;
+fn at(path: &Path) -> Result<Run> {
+    let kind = fs::metadata(path)
+        .map_err(|e| Error::io(path, "cannot be read; name a run or an existing path", e))?;
     if kind.is_dir() {
         return Ok(Run::of_folder(path));
     }
     let Some(log) = Log::of_file(path) else {
-        bail!("{}: this is no log file of ours; name a .jsonl file or a folder", path.display());
+        return Err(argument(format!(
+            "{}: this is no log file of ours; name a .jsonl file or a folder",
+            path.display()
+        )));
     };
     Ok(Run { path: path.to_path_buf(), logs: vec![log], problems: Vec::new() })
 }
 
 /// The run that was written to last.
-fn latest(output_dir: &Path) -> anyhow::Result<Run> {
-    let entries = fs::read_dir(output_dir).with_context(|| {
-        format!("{}: no runs yet; name their folder with --output-dir", output_dir.display())
-    })?;
+fn latest(output_dir: &Path) -> Result<Run> {
+    const NONE: &str = "no runs yet; name their folder with --output-dir";
+    let entries = fs::read_dir(output_dir).map_err(|e| Error::io(output_dir, NONE, e))?;
     let newest = entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .map(|entry| Run::of_folder(&entry.path()))
         .filter(|run| !run.logs.is_empty())
         .max_by_key(|run| (written(&run.logs), run.path.clone()));
-    match newest {
-        Some(run) => Ok(run),
-        None => bail!("{}: no runs yet; name their folder with --output-dir", output_dir.display()),
-    }
+    newest.ok_or_else(|| argument(format!("{}: {NONE}", output_dir.display())))
 }
 
 fn written(logs: &[Log]) -> Option<SystemTime> {
     let times = logs.iter().flat_map(Log::files).map(|file| fs::metadata(file)?.modified());
-    times.filter_map(Result::ok).max()
+    times.flatten().max()
 }

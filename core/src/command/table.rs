@@ -1,32 +1,39 @@
 //! Text in columns.
 
-use crate::say::safe;
+use super::words::safe;
 
 /// Which way a column leans.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Lean {
+pub enum Lean {
+    /// Left.
     Left,
+    /// Right.
     Right,
 }
 
 /// Rows under a heading, two blanks between columns, nothing behind the last.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     leans: Vec<Lean>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    pub(crate) fn new(columns: &[(&str, Lean)]) -> Self {
+    /// No rows yet.
+    #[must_use]
+    pub fn new(columns: &[(&str, Lean)]) -> Self {
         let heading = columns.iter().map(|(name, _)| (*name).to_owned()).collect();
         Self { leans: columns.iter().map(|(_, lean)| *lean).collect(), rows: vec![heading] }
     }
 
-    pub(crate) fn row(&mut self, cells: &[String]) {
+    /// Adds a row; cells that are left out are empty.
+    pub fn row(&mut self, cells: &[String]) {
         self.rows.push(cells.iter().map(|cell| safe(cell).into_owned()).collect());
     }
 
-    pub(crate) fn text(&self) -> String {
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> String {
         let width = |column: usize| {
             self.rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max()
         };
@@ -49,7 +56,8 @@ impl Table {
 }
 
 /// `2026-11-22 10:11:12Z` of a schema's time.
-pub(crate) fn to_seconds(timestamp: &str) -> String {
+#[must_use]
+pub fn to_seconds(timestamp: &str) -> String {
     match (timestamp.get(..10), timestamp.get(10..11), timestamp.get(11..19)) {
         (Some(date), Some("T"), Some(time)) => format!("{date} {time}Z"),
         _ => timestamp.to_owned(),

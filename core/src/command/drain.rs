@@ -1,32 +1,38 @@
-//! `lb drain`: what dead processes left in their rings goes into their files.
+//! What dead processes left in their rings goes into their files.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
-use anyhow::bail;
-use lb_core::sweep::sweep;
 use serde_json::json;
 
-use crate::Outcome;
-use crate::args::Common;
-use crate::rings::{Rings, rotation};
-use crate::run::{Run, output_dir};
-use crate::say::{Say, counted, near};
+use super::told::{Outcome, Told};
+use super::words::{counted, near};
+use crate::config::Flags;
+use crate::error::{Error, Result};
+use crate::runs::rings::Rings;
+use crate::runs::run::Run;
+use crate::sweep::sweep;
 
-pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::Result<Outcome> {
+/// Drains all logs below a folder; that of all runs unless one is named.
+///
+/// # Errors
+/// There is no such folder, or the configuration that says where runs are has mistakes.
+pub fn drain(folder: Option<&Path>, flags: &Flags) -> Result<Told> {
     let folder = match folder {
         Some(folder) => folder.to_path_buf(),
-        None => output_dir(common)?,
+        None => flags.output_dir()?,
     };
     if !folder.is_dir() {
-        bail!("{}: this is no folder; name the one below which the logs are", folder.display());
+        return Err(Error::Argument(format!(
+            "{}: this is no folder; name the one below which the logs are",
+            folder.display()
+        )));
     }
     let run = Run::of_folder(&folder);
-    let mut outcome = if run.logs.is_empty() { Outcome::Partly } else { Outcome::Done };
     let mut problems = run.problems;
     let mut files = Vec::new();
     let (mut records, mut text) = (0, String::new());
-    let rotation = rotation(common);
+    let rotation = flags.rotation();
     // Rings to which no note leads may be of any log of this user.
     let found = sweep();
     problems.extend(found.unreachable);
@@ -49,18 +55,14 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
             "unreachable": rings.unreachable,
         }));
     }
-    if say.wants_json() {
-        let document = json!({"folder": folder.display().to_string(), "records": records, "without_note": swept, "files": files, "problems": problems});
-        say.document(&document)?;
-    } else {
-        say.data(&text)?;
+    let document = json!({"folder": folder.display().to_string(), "records": records, "without_note": swept, "files": files, "problems": problems});
+    let mut told = Told::new(document, text);
+    if run.logs.is_empty() {
+        told.outcome = Outcome::Partly;
     }
-    for problem in &problems {
-        say.warning(problem);
-        outcome = Outcome::Partly;
-    }
+    told.problems(&problems);
     let logs = counted(run.logs.len() as u64, "log");
-    say.remark(&match (run.logs.len(), records) {
+    told.remark(match (run.logs.len(), records) {
         (0, _) => format!("{}: no logs below it", folder.display()),
         (_, 0) if !problems.is_empty() => {
             format!("{}: {logs}, nothing was moved; what is left stays there", folder.display())
@@ -68,5 +70,5 @@ pub(crate) fn run(folder: Option<&Path>, common: &Common, say: Say) -> anyhow::R
         (_, 0) => format!("{}: {logs}, nothing left to move", folder.display()),
         _ => format!("{}: {logs}, {} moved", folder.display(), counted(records, "record")),
     });
-    Ok(outcome)
+    Ok(told)
 }

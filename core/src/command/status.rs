@@ -1,28 +1,20 @@
-//! `lb status`: each file of a run, and the records that are still on their way into it.
+//! Each file of a run, and the records that are still on their way into it.
 
 use std::path::Path;
 
-use lb_core::config::{LokiConfig, Rotation};
-use lb_core::loki::{Shipping, shipping};
 use serde::Serialize;
+use serde_json::json;
 
-use crate::Outcome;
-use crate::args::Common;
-use crate::configuration;
-use crate::lines::{self, Content};
-use crate::log::Log;
-use crate::rings::{Process, Rings, rotation};
-use crate::say::{Say, near};
-use crate::table::{Lean, Table, to_seconds};
-
-/// The document of `--format json`.
-#[derive(Debug, Serialize)]
-struct Document {
-    /// The run's folder, or the one file that was asked for.
-    path: String,
-    logs: Vec<Entry>,
-    problems: Vec<String>,
-}
+use super::table::{Lean, Table, to_seconds};
+use super::told::{Outcome, Told};
+use super::words::near;
+use crate::config::{Flags, LokiConfig, Rotation};
+use crate::error::Result;
+use crate::loki::{Shipping, shipping};
+use crate::runs::lines::{self, Content};
+use crate::runs::log::Log;
+use crate::runs::rings::{Process, Rings};
+use crate::runs::run;
 
 /// One log.
 #[derive(Debug, Serialize)]
@@ -75,35 +67,32 @@ struct FileEntry {
     quarantine: bool,
 }
 
-pub(crate) fn run(run: Option<&str>, common: &Common, say: Say) -> anyhow::Result<Outcome> {
-    let run = crate::run::find(run, common)?;
+/// Looks at a run, behind moving what dead processes left behind into its files.
+///
+/// # Errors
+/// There is no such run, or the configuration that says where runs are has mistakes.
+pub fn status(run: Option<&str>, flags: &Flags) -> Result<Told> {
+    let run = run::find(run, flags)?;
     let mut problems = run.problems;
-    let rotation = rotation(common);
-    let loki = configuration::load(common).ok().and_then(|config| config.loki);
-    let loki = loki.as_ref();
-    let look = |log: &Log| look(log, rotation, loki, &mut problems);
+    let rotation = flags.rotation();
+    let loki = flags.load().ok().and_then(|config| config.loki);
+    let look = |log: &Log| look(log, rotation, loki.as_ref(), &mut problems);
     let logs: Vec<Entry> = run.logs.iter().map(look).collect();
-    let found = !logs.is_empty();
-    let document = Document { path: run.path.display().to_string(), logs, problems };
-    if say.wants_json() {
-        say.document(&serde_json::to_value(&document)?)?;
-    } else {
-        say.remark(&format!("{}:", near(&run.path)));
-        say.data(&table(&document, &run.path).text())?;
-    }
-    for problem in &document.problems {
-        say.warning(problem);
-    }
-    for log in &document.logs {
+    let document =
+        json!({"path": run.path.display().to_string(), "logs": logs, "problems": problems});
+    let mut told = Told::new(document, table(&logs, &run.path).text());
+    told.heading = Some(format!("{}:", near(&run.path)));
+    told.problems(&problems);
+    for log in &logs {
         for wait in log.loki.iter().flat_map(|loki| &loki.waits) {
-            say.remark(&format!("{}: {wait}", near(Path::new(&log.path))));
+            told.remark(format!("{}: {wait}", near(Path::new(&log.path))));
         }
     }
-    if !found {
-        say.remark(&format!("{}: no logs below it", run.path.display()));
+    if logs.is_empty() {
+        told.remark(format!("{}: no logs below it", run.path.display()));
+        told.outcome = Outcome::Partly;
     }
-    let all = found && document.problems.is_empty();
-    Ok(if all { Outcome::Done } else { Outcome::Partly })
+    Ok(told)
 }
 
 /// Rings first: what they give is then counted in the files.
@@ -171,9 +160,9 @@ fn in_loki(log: &Path, lines: u64, configured: Option<&LokiConfig>) -> Option<In
     })
 }
 
-fn table(document: &Document, folder: &Path) -> Table {
+fn table(logs: &[Entry], folder: &Path) -> Table {
     let right = |name| (name, Lean::Right);
-    let ships = document.logs.iter().any(|log| log.loki.is_some());
+    let ships = logs.iter().any(|log| log.loki.is_some());
     let mut columns = vec![
         ("FILE", Lean::Left),
         right("LINES"),
@@ -196,7 +185,7 @@ fn table(document: &Document, folder: &Path) -> Table {
             _ => near(path),
         }
     };
-    for log in &document.logs {
+    for log in logs {
         if log.files.is_empty() {
             table.row(&[short(&log.path), "-".to_owned()]);
         }

@@ -6,20 +6,19 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use lb_core::names;
-
-use crate::blocks::{GZIP_SUFFIX, is_gzipped, plain};
+use super::blocks::{GZIP_SUFFIX, is_gzipped, plain};
+use crate::names;
 use crate::record::BEGINNING;
 
 /// A log: the file that is written to, and the files that were it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Log {
+pub struct Log {
     /// Where records go. It may not exist yet: a process can die before its first line.
-    pub(crate) path: PathBuf,
+    pub path: PathBuf,
     /// Rotated segments, oldest first.
-    pub(crate) segments: Vec<PathBuf>,
+    pub segments: Vec<PathBuf>,
     /// Lines that Loki refuses.
-    pub(crate) quarantine: Option<PathBuf>,
+    pub quarantine: Option<PathBuf>,
     /// The gzipped copy of `path`.
     copy: Option<PathBuf>,
     /// Whether a lock file or a rings note lies beside it.
@@ -28,7 +27,8 @@ pub(crate) struct Log {
 
 impl Log {
     /// The log of one file: of a live one, of a segment, or of a quarantine.
-    pub(crate) fn of_file(file: &Path) -> Option<Self> {
+    #[must_use]
+    pub fn of_file(file: &Path) -> Option<Self> {
         let name = without_gzip(file.file_name()?.to_str()?);
         let stem = names::parse_segment(name)
             .map(|(stem, _)| stem)
@@ -47,18 +47,19 @@ impl Log {
     }
 
     /// Files that exist, oldest first. A copy of what is here is left out.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &Path> {
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.records().chain(self.quarantine.as_deref())
     }
 
     /// The files that hold the log's records, oldest first.
-    pub(crate) fn records(&self) -> impl Iterator<Item = &Path> {
+    pub fn records(&self) -> impl Iterator<Item = &Path> {
         let live = self.path.exists().then_some(&self.path);
         self.segments.iter().chain(live.or(self.copy.as_ref())).map(PathBuf::as_path)
     }
 
     /// Whether it lies where it was written; of a collected log there are only copies.
-    pub(crate) fn is_here(&self) -> bool {
+    #[must_use]
+    pub fn is_here(&self) -> bool {
         self.beside || self.files().any(|file| !is_gzipped(file))
     }
 
@@ -95,7 +96,8 @@ fn keep_plain(one: &mut PathBuf, other: PathBuf) {
 
 /// All logs below a folder, at any depth, in the order of their paths; and what could not be read.
 /// Symbolic links to folders are not followed.
-pub(crate) fn below(folder: &Path) -> (Vec<Log>, Vec<String>) {
+#[must_use]
+pub fn below(folder: &Path) -> (Vec<Log>, Vec<String>) {
     let (mut logs, mut problems) = (Vec::new(), Vec::new());
     let mut folders = vec![folder.to_path_buf()];
     while let Some(folder) = folders.pop() {

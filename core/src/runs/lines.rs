@@ -7,7 +7,7 @@ use std::path::Path;
 use memchr::{memchr_iter, memrchr};
 use serde::Deserialize;
 
-use crate::blocks::{Blocks, plain};
+use super::blocks::{Blocks, plain};
 
 /// A file, counted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
