@@ -34,11 +34,7 @@ fn show_says_where_each_value_comes_from() {
     ] {
         assert_eq!(row(&ran.stdout, key), [key, value, source]);
     }
-    assert_eq!(
-        ran.stderr,
-        "warning: without effect in this version: grafana.api_key (LB_GRAFANA_API_KEY)\n\
-         log file: $F/out/r/logs/app-h.jsonl\n"
-    );
+    assert_eq!(ran.stderr, "log file: $F/out/r/logs/app-h.jsonl\n");
     assert_eq!(lb.run("config show -q").stderr, "");
     let verbose = lb.run("config show -v").stdout;
     assert!(verbose.contains("LB_RING_BYTES") && verbose.contains("a power of two"), "{verbose}");
@@ -88,7 +84,7 @@ fn check_names_every_mistake() {
 
 #[test]
 fn check_says_what_has_no_effect_yet() {
-    let lb = Lb::new().env("LB_GRAFANA_ENABLED", "true").env("LB_RUN_ID", "r").env("LB_HOST", "h");
+    let lb = Lb::new().env("LB_LOG_JSON", "true").env("LB_RUN_ID", "r").env("LB_HOST", "h");
     let ran = lb.run("config check");
     assert_eq!(ran.code, 0);
     assert_eq!(
@@ -96,10 +92,7 @@ fn check_says_what_has_no_effect_yet() {
         "no mistakes (no configuration file, environment only)\n\
          log file: $F/benchmark_results/r/logs/app-h.jsonl\n"
     );
-    assert_eq!(
-        ran.stderr,
-        "warning: without effect in this version: grafana.enabled (LB_GRAFANA_ENABLED)\n"
-    );
+    assert_eq!(ran.stderr, "warning: without effect in this version: log.json (LB_LOG_JSON)\n");
     lb.file("home/.config/lb/config.toml", "");
     let ran = lb.run("config check");
     assert!(

@@ -21,6 +21,7 @@ pub mod frame;
 pub mod fuzzing;
 mod gap;
 mod gather;
+pub mod http;
 mod intake;
 pub mod living;
 pub mod logger;

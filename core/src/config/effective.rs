@@ -9,8 +9,8 @@ use super::keys::KEYS;
 use super::units::show_size;
 use super::values::{DEFAULT, Values};
 use super::{
-    Config, OnFull, RetentionConfig, RingConfig, RingDir, Rotation, Setting, Surroundings,
-    SyncConfig, loki, servers,
+    Config, GrafanaConfig, OnFull, PrometheusConfig, RetentionConfig, RingConfig, RingDir,
+    Rotation, Setting, Surroundings, SyncConfig, loki, servers,
 };
 use crate::names::{self, Names};
 use crate::record::{Context, Level};
@@ -21,12 +21,18 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
     check_sizes(values);
     servers::check(values);
     let loki = loki::build(values, around);
+    let grafana = GrafanaConfig::build(values, around);
+    let prometheus = PrometheusConfig::build(values, around);
     let log_path = log_path.filter(|_| values.mistakes.is_empty())?;
     let ms = |name: &str| Duration::from_millis(values.number(name));
     let rotation = rotation(values);
     let backups = values.get("jsonl.log_backups").map(|_| values.number("jsonl.log_backups"));
-    let mut warnings: Vec<String> =
-        values.without_effect().into_iter().chain(loki::warnings(values)).collect();
+    let mut warnings: Vec<String> = values
+        .without_effect()
+        .into_iter()
+        .chain(loki::warnings(values))
+        .chain(servers::warnings(values))
+        .collect();
     if backups == Some(0) && rotation != Rotation::default() {
         warnings.push(NEVER_ROTATED.to_owned());
     }
@@ -63,6 +69,15 @@ pub(super) fn build(values: &mut Values, around: &Surroundings) -> Option<Config
         },
         max_record_bytes: usize::try_from(values.number("max_record_bytes")).unwrap_or(usize::MAX),
         loki,
+        grafana,
+        prometheus,
+        plugins_dir: around
+            .cwd
+            .join(expand(values.text("plugins_dir").unwrap_or_default(), around)),
+        plugins: values
+            .get("plugins")
+            .and_then(|given| given.value.as_object().cloned())
+            .unwrap_or_default(),
         ssh: values.text("collect.ssh").unwrap_or_default().to_owned(),
         settings: settings(values),
         warnings,

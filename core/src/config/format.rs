@@ -10,9 +10,12 @@ use super::yaml;
 
 /// How a file is written.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Format {
+pub enum Format {
+    /// TOML 1.0.
     Toml,
+    /// One object.
     Json,
+    /// YAML 1.2: one document, without anchors and tags.
     Yaml,
 }
 
@@ -28,7 +31,10 @@ impl Format {
     }
 
     /// The values of a whole file.
-    pub(super) fn read(self, bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    ///
+    /// # Errors
+    /// What cannot be read, with line and column.
+    pub fn read(self, bytes: &[u8]) -> Result<Map<String, Value>, String> {
         let text = std::str::from_utf8(bytes)
             .map_err(|e| format!("{}: not UTF-8", place(bytes, e.valid_up_to())))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

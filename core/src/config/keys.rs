@@ -22,11 +22,6 @@ const fn later(
     Key { name, kind, default, doc, effect: Effect::Later }
 }
 
-/// A key of several servers, for the one where it has an effect.
-const fn now(key: Key) -> Key {
-    Key { effect: Effect::Now, ..key }
-}
-
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 const GIB: u64 = 1 << 30;
@@ -58,44 +53,44 @@ const fn millis(min_ms: u64, max_ms: u64) -> Kind {
 // and of a name and a token, a configuration has one (`effective.rs`).
 
 const fn username(name: &'static str) -> Key {
-    later(name, Kind::Name, None, "Basic authentication: the user.")
+    key(name, Kind::Name, None, "Basic authentication: the user.")
 }
 
 const fn password(name: &'static str) -> Key {
-    later(name, Kind::Secret, None, "Basic authentication: the password.")
+    key(name, Kind::Secret, None, "Basic authentication: the password.")
 }
 
 const fn token(name: &'static str, doc: &'static str) -> Key {
-    later(name, Kind::Secret, None, doc)
+    key(name, Kind::Secret, None, doc)
 }
 
 const fn secret_file(name: &'static str, doc: &'static str) -> Key {
-    later(name, Kind::Path, None, doc)
+    key(name, Kind::Path, None, doc)
 }
 
 const fn tenant(name: &'static str) -> Key {
-    later(name, Kind::Name, None, "The tenant, sent as X-Scope-OrgID.")
+    key(name, Kind::Name, None, "The tenant, sent as X-Scope-OrgID.")
 }
 
 const fn headers(name: &'static str) -> Key {
-    later(name, Kind::Headers, Some(""), "More HTTP headers of each request; values are hidden.")
+    key(name, Kind::Headers, Some(""), "More HTTP headers of each request; values are hidden.")
 }
 
 const fn ca_file(name: &'static str) -> Key {
-    later(name, Kind::Path, None, "Certificates (PEM) to trust besides the system's.")
+    key(name, Kind::Path, None, "Certificates (PEM) to trust besides the system's.")
 }
 
 const fn cert_file(name: &'static str) -> Key {
-    later(name, Kind::Path, None, "Our own certificate (PEM), where the server asks for one.")
+    key(name, Kind::Path, None, "Our own certificate (PEM), where the server asks for one.")
 }
 
 const fn key_file(name: &'static str) -> Key {
-    later(name, Kind::Path, None, "The key (PEM) of cert_file.")
+    key(name, Kind::Path, None, "The key (PEM) of cert_file.")
 }
 
 const fn insecure_skip_verify(name: &'static str) -> Key {
     let doc = "Accept any certificate of the server: for tests only.";
-    later(name, Kind::Boolean, Some("false"), doc)
+    key(name, Kind::Boolean, Some("false"), doc)
 }
 
 const PASSWORD_FILE: &str = "A file with the password, instead of password.";
@@ -194,7 +189,18 @@ pub const KEYS: &[Key] = &[
         Some("false"),
         "Let retention delete rotated files that Loki (when enabled) has not acknowledged.",
     ),
-    later("plugins_dir", Kind::Path, Some("plugins"), "The folder of Grafana plugins."),
+    key(
+        "plugins_dir",
+        Kind::Path,
+        Some("plugins"),
+        "The folder of your own plugins for Grafana, beside those that come with lb.",
+    ),
+    key(
+        "plugins",
+        Kind::Blocks,
+        None,
+        "Settings of plugins, a block for each: [plugins.NAME]; `lb plugins list -v` tells them.",
+    ),
     key(
         "jsonl.log_path",
         Kind::Path,
@@ -317,22 +323,38 @@ pub const KEYS: &[Key] = &[
         Some("2"),
         "What the pause is multiplied with at each failure.",
     ),
-    now(tenant("loki.tenant")),
-    now(username("loki.username")),
-    now(password("loki.password")),
-    now(secret_file("loki.password_file", PASSWORD_FILE)),
-    now(token("loki.bearer_token", BEARER_TOKEN)),
-    now(secret_file("loki.bearer_token_file", BEARER_TOKEN_FILE)),
-    now(headers("loki.headers")),
-    now(ca_file("loki.ca_file")),
-    now(cert_file("loki.cert_file")),
-    now(key_file("loki.key_file")),
-    now(insecure_skip_verify("loki.insecure_skip_verify")),
-    later("grafana.enabled", Kind::Boolean, Some("false"), "Use Grafana."),
-    later("grafana.url", Kind::Url, None, "Grafana's URL."),
+    tenant("loki.tenant"),
+    username("loki.username"),
+    password("loki.password"),
+    secret_file("loki.password_file", PASSWORD_FILE),
+    token("loki.bearer_token", BEARER_TOKEN),
+    secret_file("loki.bearer_token_file", BEARER_TOKEN_FILE),
+    headers("loki.headers"),
+    ca_file("loki.ca_file"),
+    cert_file("loki.cert_file"),
+    key_file("loki.key_file"),
+    insecure_skip_verify("loki.insecure_skip_verify"),
+    key(
+        "grafana.enabled",
+        Kind::Boolean,
+        Some("true"),
+        "Provision Grafana; false: leave it alone.",
+    ),
+    key("grafana.url", Kind::Url, None, "Grafana's URL."),
+    key(
+        "grafana.timeout_seconds",
+        Kind::Number { min: 0.001, max: 3600.0 },
+        Some("15"),
+        "The time-out of a call of Grafana, seconds.",
+    ),
     token("grafana.api_key", "The token of a service account."),
     secret_file("grafana.api_key_file", "A file with the token, instead of api_key."),
-    later("grafana.org_id", integer(1, i64::MAX as u64), None, "Grafana's organisation."),
+    key(
+        "grafana.org_id",
+        integer(1, i64::MAX as u64),
+        None,
+        "Grafana's organisation; that of the token or user unless set.",
+    ),
     username("grafana.username"),
     password("grafana.password"),
     secret_file("grafana.password_file", PASSWORD_FILE),
@@ -341,7 +363,7 @@ pub const KEYS: &[Key] = &[
     cert_file("grafana.cert_file"),
     key_file("grafana.key_file"),
     insecure_skip_verify("grafana.insecure_skip_verify"),
-    later("prometheus.url", Kind::Url, None, "Prometheus' URL."),
+    key("prometheus.url", Kind::Url, None, "Prometheus' URL, as Grafana reaches it."),
     tenant("prometheus.tenant"),
     username("prometheus.username"),
     password("prometheus.password"),

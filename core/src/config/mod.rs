@@ -26,12 +26,14 @@
 //! A secret is a value of its own key or the content of the file that `…_file` names. The two are
 //! one setting: what a higher source gives replaces either.
 
+pub mod access;
 mod context;
 mod effective;
 mod environment;
 mod file;
 mod flags;
 mod format;
+pub mod grafana;
 pub mod key;
 pub mod keys;
 pub mod loki;
@@ -53,8 +55,11 @@ use serde_json::{Map, Value, json};
 
 pub use context::context;
 pub use flags::Flags;
+pub use format::Format;
+pub use grafana::{GrafanaConfig, PrometheusConfig};
 pub use keys::{BLOCKS, Block, Effect, KEYS, Key};
 pub use loki::LokiConfig;
+pub use nearest::nearest;
 pub use starting_file::starting_file;
 pub use value::Kind;
 
@@ -91,6 +96,14 @@ pub struct Config {
     pub max_record_bytes: usize,
     /// Pushing to Loki, when an endpoint is given.
     pub loki: Option<LokiConfig>,
+    /// Where Grafana is.
+    pub grafana: GrafanaConfig,
+    /// Where Prometheus is.
+    pub prometheus: PrometheusConfig,
+    /// The folder of the user's own plugins; absolute.
+    pub plugins_dir: PathBuf,
+    /// What is set for each plugin, as it was given: which keys there are, plugins say themselves.
+    pub plugins: Map<String, Value>,
     /// The command that reaches hosts, as a shell reads it.
     pub ssh: String,
     /// Every key with its value and source, secrets hidden, in the order of [`KEYS`].

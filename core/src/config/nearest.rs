@@ -3,7 +3,8 @@
 use super::keys::KEYS;
 
 /// The nearest of `known`, when it is near enough to be worth saying.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase().replace('-', "_");
     let distance = |known: &str| {
         let whole = strsim::osa_distance(&name, &known.to_lowercase());

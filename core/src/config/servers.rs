@@ -1,12 +1,12 @@
 //! What the keys of a server (Loki, Grafana, Prometheus) have to do with each other: who we are to
 //! it, and with which certificate.
 
+use super::access::token_key;
 use super::keys::{self, KEYS, Key};
 use super::values::Values;
 
-/// The blocks that have these keys; a block's token has one of these names.
+/// The blocks that have these keys.
 const SERVERS: [&str; 3] = ["loki", "grafana", "prometheus"];
-const TOKENS: [&str; 2] = ["bearer_token", "api_key"];
 
 /// Names every combination that cannot be meant.
 pub(super) fn check(values: &mut Values) {
@@ -23,6 +23,19 @@ pub(super) fn check(values: &mut Values) {
     }
 }
 
+/// What a user should know of these keys, one sentence each.
+pub(super) fn warnings(values: &Values) -> impl Iterator<Item = String> {
+    let keys = SERVERS.map(|block| format!("{block}.insecure_skip_verify"));
+    let set = keys.into_iter().filter(|key| values.is_set(key) && values.flag(key));
+    set.map(|key| {
+        format!(
+            "{key} ({}): any certificate is accepted, so anyone on the way can read what is sent; \
+             for tests only",
+            values.source(&key)
+        )
+    })
+}
+
 fn check_authentication(block: &str, values: &mut Values) {
     let user = format!("{block}.username");
     let passwords = [format!("{block}.password"), format!("{block}.password_file")];
@@ -30,10 +43,8 @@ fn check_authentication(block: &str, values: &mut Values) {
     for password in &passwords {
         needs(values, password, std::slice::from_ref(&user));
     }
-    let token = TOKENS
-        .iter()
-        .flat_map(|name| [format!("{block}.{name}"), format!("{block}.{name}_file")])
-        .find(|name| values.is_set(name));
+    let token = token_key(block);
+    let token = [format!("{token}_file"), token].into_iter().find(|name| values.is_set(name));
     if let (Some(token), true, Some(key)) = (token, values.is_set(&user), keys::find(&user)) {
         let why = format!("given beside {}; keep one way to authenticate", told(values, &token));
         refuse(values, key, &why);

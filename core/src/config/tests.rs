@@ -8,6 +8,7 @@ use super::*;
 use crate::record::Context;
 
 mod contexts;
+mod grafana;
 mod loki;
 mod mistakes;
 mod servers;
@@ -252,16 +253,12 @@ fn secrets_are_never_shown() {
 
 #[test]
 fn keys_without_effect_are_named_in_one_warning() {
-    let world = World::new(&[
-        ("LB_GRAFANA_ORG_ID", "1"),
-        ("LB_LOG_LEVEL", "info"),
-        ("LB_GRAFANA_ENABLED", "false"),
-    ]);
-    let warnings = world.config(r#"{"plugins_dir": "p", "jsonl": {"log_backups": 3}}"#).warnings;
+    let world = World::new(&[("LB_LOG_JSON", "yes"), ("LB_LOG_LEVEL", "info")]);
+    let warnings = world.config(r#"{"log.file": "f", "jsonl": {"log_backups": 3}}"#).warnings;
     assert_eq!(
         warnings,
-        ["without effect in this version: plugins_dir (argument), \
-          grafana.org_id (LB_GRAFANA_ORG_ID), log.level (LB_LOG_LEVEL)"]
+        ["without effect in this version: log.level (LB_LOG_LEVEL), log.json (LB_LOG_JSON), \
+          log.file (argument)"]
     );
 }
 

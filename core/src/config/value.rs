@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::format::Format;
 use super::units::{
     are_headers, hide_in_url, is_label, is_url, parse_boolean, parse_duration, parse_pairs,
     parse_size, show_duration, show_size, words, write_size,
@@ -92,6 +93,8 @@ pub enum Kind {
     Labels,
     /// Names and values of HTTP headers; in text as labels. Values are never shown.
     Headers,
+    /// Blocks of values, by name; in text JSON. What is in them is for others to check.
+    Blocks,
     /// An http or https URL.
     Url,
     /// Text that is never shown.
@@ -124,6 +127,7 @@ impl Kind {
             Self::List => "a list of words".to_owned(),
             Self::Labels => "names of letters, digits and _ with values, name=value".to_owned(),
             Self::Headers => "HTTP headers, name=value".to_owned(),
+            Self::Blocks => "a block of settings for each name".to_owned(),
             Self::Url => "a URL that begins with http:// or https://".to_owned(),
             Self::Secret => "text".to_owned(),
         }
@@ -150,6 +154,7 @@ impl Kind {
                 .parse_off(trimmed)
                 .or_else(|| parse_duration(trimmed, self.bare_ms()).and_then(|n| self.duration(n))),
             Self::List => Some(words(trimmed).map(Value::from).collect()),
+            Self::Blocks => Format::Json.read(text.as_bytes()).ok().and_then(blocks),
             Self::Labels | Self::Headers => parse_pairs(trimmed).and_then(|map| self.pairs(map)),
         };
         value.ok_or_else(|| self.mismatch(&Value::from(text)))
@@ -189,6 +194,7 @@ impl Kind {
                 .all(|item| item.as_str().is_some_and(|s| !s.is_empty()))
                 .then(|| value.clone()),
             (Self::Labels | Self::Headers, Value::Object(map)) => self.pairs(map.clone()),
+            (Self::Blocks, Value::Object(map)) => blocks(map.clone()),
             _ => None,
         };
         checked.ok_or_else(|| self.mismatch(value))
@@ -239,6 +245,7 @@ impl Kind {
                 map.keys().map(|name| (name.clone(), Value::from(HIDDEN))).collect()
             }
             (Self::Url, url) => hide_in_url(url),
+            (Self::Blocks, blocks) => hide_in_urls(blocks),
             (_, open) => open.clone(),
         }
     }
@@ -322,6 +329,23 @@ impl Kind {
             }
             _ => None,
         }
+    }
+}
+
+/// Nothing but blocks.
+fn blocks(map: Map<String, Value>) -> Option<Value> {
+    map.values().all(Value::is_object).then_some(Value::Object(map))
+}
+
+/// The same for every text in a value that looks like a URL.
+fn hide_in_urls(value: &Value) -> Value {
+    match value {
+        Value::String(text) if text.contains("://") => hide_in_url(value),
+        Value::Array(items) => items.iter().map(hide_in_urls).collect(),
+        Value::Object(map) => {
+            map.iter().map(|(name, value)| (name.clone(), hide_in_urls(value))).collect()
+        }
+        open => open.clone(),
     }
 }
 

@@ -142,6 +142,15 @@ impl Values {
         self.get(name).and_then(|given| given.value.as_bool()).unwrap_or(false)
     }
 
+    /// Names and values of a key that has such.
+    pub(super) fn pairs(&self, name: &str) -> impl Iterator<Item = (String, String)> + use<> {
+        let map = self.get(name).and_then(|given| given.value.as_object()).cloned();
+        map.into_iter().flatten().map(|(name, value)| {
+            let value = value.as_str().unwrap_or_default().to_owned();
+            (name, value)
+        })
+    }
+
     /// One warning that names every key that was set and has no effect yet.
     pub(super) fn without_effect(&self) -> Option<String> {
         let names: Vec<String> = KEYS

@@ -1,4 +1,5 @@
-use super::super::loki::{Authentication, Encoding, Endpoint, Secret, SecretSource};
+use super::super::access::{Authentication, Secret, SecretSource};
+use super::super::loki::{Encoding, Endpoint};
 use super::*;
 
 fn loki(world: &World, json: &str) -> LokiConfig {
@@ -18,15 +19,18 @@ fn without_an_endpoint_there_is_none() {
 #[test]
 fn defaults() {
     let loki = loki(&World::new(&[]), r#"{"loki.endpoint": "http://loki:3100"}"#);
-    assert!(!loki.enabled && loki.labels.is_empty() && loki.headers.is_empty());
+    assert!(!loki.enabled && loki.labels.is_empty() && loki.access.headers.is_empty());
     assert_eq!((loki.min_level, loki.encoding), (Level::Info, Encoding::Protobuf));
     assert_eq!((loki.batch_lines, loki.max_retries), (None, None));
     assert_eq!(loki.flush_interval, Duration::from_secs(1));
     assert_eq!(loki.timeout, Duration::from_secs(5));
     assert_eq!(loki.backoff_base, Duration::from_millis(500));
     assert!((loki.backoff_factor - 2.0).abs() < 1e-9);
-    assert_eq!((loki.tenant, loki.authentication), (None, Authentication::None));
-    assert_eq!((loki.ca_file, loki.identity, loki.insecure_skip_verify), (None, None, false));
+    assert_eq!((loki.access.tenant, loki.access.authentication), (None, Authentication::None));
+    assert_eq!(
+        (loki.access.ca_file, loki.access.identity, loki.access.insecure_skip_verify),
+        (None, None, false)
+    );
 }
 
 #[test]
@@ -41,7 +45,7 @@ fn every_key_has_its_effect() {
             "ca_file": "~/ca.pem", "cert_file": "/c.pem", "key_file": "k.pem",
             "insecure_skip_verify": true}}"#,
     );
-    assert!(loki.enabled && loki.insecure_skip_verify);
+    assert!(loki.enabled && loki.access.insecure_skip_verify);
     assert_eq!(loki.labels, [("team".to_owned(), "perf".to_owned())].into());
     assert_eq!((loki.min_level, loki.encoding), (Level::Error, Encoding::Json));
     assert_eq!((loki.batch_lines, loki.max_retries), (Some(7), Some(3)));
@@ -49,13 +53,16 @@ fn every_key_has_its_effect() {
     assert_eq!(loki.timeout, Duration::from_millis(250));
     assert_eq!(loki.backoff_base, Duration::from_millis(100));
     assert!((loki.backoff_factor - 1.5).abs() < 1e-9);
-    assert_eq!(loki.tenant.as_deref(), Some("t"));
+    assert_eq!(loki.access.tenant.as_deref(), Some("t"));
     let (cwd, home) = (&world.around.cwd, world.around.home.clone().unwrap());
     let password = SecretSource::File(cwd.join("secret"));
-    assert_eq!(loki.authentication, Authentication::Basic { user: "me".to_owned(), password });
-    assert_eq!(loki.headers, [("X-A".to_owned(), Secret::new("b"))]);
-    assert_eq!(loki.ca_file, Some(home.join("ca.pem")));
-    assert_eq!(loki.identity, Some(("/c.pem".into(), cwd.join("k.pem"))));
+    assert_eq!(
+        loki.access.authentication,
+        Authentication::Basic { user: "me".to_owned(), password }
+    );
+    assert_eq!(loki.access.headers, [("X-A".to_owned(), Secret::new("b"))]);
+    assert_eq!(loki.access.ca_file, Some(home.join("ca.pem")));
+    assert_eq!(loki.access.identity, Some(("/c.pem".into(), cwd.join("k.pem"))));
 }
 
 #[test]
@@ -66,7 +73,7 @@ fn a_token_is_a_value_a_file_or_a_variable() {
         (("LB_LOKI_BEARER_TOKEN_FILE", "/t"), SecretSource::File("/t".into())),
     ] {
         let loki = loki(&World::new(&[endpoint, env]), "");
-        assert_eq!(loki.authentication, Authentication::Bearer(expected));
+        assert_eq!(loki.access.authentication, Authentication::Bearer(expected));
     }
 }
 
@@ -117,7 +124,10 @@ fn a_user_in_the_endpoint_is_authentication() {
     let config = loki(&world, "");
     assert_eq!(config.endpoint.push().as_str(), "http://loki/loki/api/v1/push");
     let password = SecretSource::Value(Secret::new("hunter2%2"));
-    assert_eq!(config.authentication, Authentication::Basic { user: "m@e".to_owned(), password });
+    assert_eq!(
+        config.access.authentication,
+        Authentication::Basic { user: "m@e".to_owned(), password }
+    );
     assert_eq!(
         world.mistakes(r#"{"loki.bearer_token": "hunter3"}"#),
         [

@@ -29,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(crate) fn target(config: &LokiConfig) -> Target {
     Target {
         endpoint: config.endpoint.shown(),
-        tenant: config.tenant.clone(),
+        tenant: config.access.tenant.clone(),
         min_level: config.min_level.name().to_owned(),
     }
 }

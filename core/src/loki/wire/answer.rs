@@ -1,12 +1,10 @@
 //! What an answer of Loki means for the lines that were sent. Pure: no I/O, no clock.
 
 use super::refusal::Refusal;
+use crate::http::reply::{MAX_WHY, said};
 
 /// Most bytes of an answer that are read; whoever answers more is not Loki.
 pub(crate) const MAX_BODY_BYTES: usize = 64 << 10;
-
-/// Most letters of an answer that are repeated to a user.
-const MAX_WHY: usize = 300;
 
 /// What became of a push.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -115,36 +113,6 @@ fn is_not_of_loki(body: &str) -> bool {
     const OF_OTHERS: [&str; 3] =
         ["<", "400 Bad Request", "Client sent an HTTP request to an HTTPS server"];
     OF_OTHERS.iter().any(|beginning| body.trim_start().starts_with(beginning))
-}
-
-/// `HTTP 400: what the body says`, in one line.
-pub(super) fn said(status: u16, body: &str) -> String {
-    let body = one_line(body);
-    if body.is_empty() { format!("HTTP {status}") } else { format!("HTTP {status}: {body}") }
-}
-
-/// A text in one line, not too long.
-pub(super) fn one_line(text: &str) -> String {
-    let mut line = String::new();
-    let mut letters = 0;
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        if word.is_empty() {
-            continue;
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-        letters += word.len() + 1;
-        if letters > 4 * MAX_WHY {
-            break;
-        }
-    }
-    if let Some((at, _)) = line.char_indices().nth(MAX_WHY) {
-        line.truncate(at);
-        line.push('…');
-    }
-    line
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::line::LineReader;
 use super::*;
@@ -214,8 +214,8 @@ fn answers_and_the_lack_of_them() {
 fn a_body_is_read_up_to_a_limit() {
     let (endpoint, _requests) = server(vec![answer("500 Oh", &"x".repeat(5 << 20))]);
     let mut client = client(&endpoint);
-    let request = client.http().unwrap().get(endpoint);
-    let reply = client.send(request, MAX_BODY_BYTES).unwrap();
+    let request = client.http.requests().unwrap().get(endpoint);
+    let reply = client.http.send(request, MAX_BODY_BYTES).unwrap();
     assert_eq!((reply.status, reply.body.len(), reply.cut), (500, MAX_BODY_BYTES, None));
 }
 

@@ -1,9 +1,9 @@
 //! Between lines and HTTP.
 //!
 //! A line of the file becomes an entry of a stream (`line`), entries of one stream become a batch
-//! (`batch`), a batch becomes the body of a push (`protobuf` or `json`), `client` sends it
-//! (`connection`: who we are, whom we trust), `answer` says what Loki made of it, `refusal` which
-//! lines it names, and `advice` what there is to do about it. `query` reads back what Loki holds, by
+//! (`batch`), a batch becomes the body of a push (`protobuf` or `json`), `client` sends it,
+//! `answer` says what Loki made of it, `refusal` which lines it names, and `advice` what there is to
+//! do about it. `query` reads back what Loki holds, by
 //! questions (`ask`) whose answers are pages (`page`). Nothing here knows files or offsets.
 
 pub(crate) mod advice;
@@ -11,7 +11,6 @@ pub(crate) mod answer;
 pub(crate) mod ask;
 pub(crate) mod batch;
 pub(crate) mod client;
-pub(crate) mod connection;
 #[cfg(test)]
 pub(crate) mod held;
 pub(crate) mod json;

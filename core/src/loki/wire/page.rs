@@ -6,8 +6,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, SeqAccess, Visitor};
 
-use super::answer::one_line;
 use super::stream::{METADATA, Stream};
+use crate::http::reply::one_line;
 
 /// What Loki adds to the labels of a stream, and to the structured metadata, which it shows among
 /// them.

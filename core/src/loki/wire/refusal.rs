@@ -16,10 +16,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::answer::one_line;
 use super::batch::Batch;
 use super::moment::{self, SECOND_NS};
 use super::stream::Metadata;
+use crate::http::reply::one_line;
 
 /// A refusal with what it names.
 #[derive(Clone, Debug, Eq, PartialEq)]

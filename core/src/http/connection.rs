@@ -1,5 +1,5 @@
-//! What a connection to Loki is made with: who we are, and whom we trust. Secrets stay in here and in
-//! the client that asks for them.
+//! What a connection to a server is made with: who we are, and whom we trust. Secrets stay in here and
+//! in the client that asks for them.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -11,7 +11,7 @@ use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 use super::advice::causes;
-use crate::config::loki::{Authentication, Endpoint, LokiConfig, Secret, SecretSource};
+use crate::config::access::{Access, Authentication, Secret, SecretSource, parse_url};
 
 /// The longest secret or certificate file that is read, bytes.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -20,12 +20,15 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 const MIN_HIDDEN: usize = 4;
 
 /// A client with the headers and certificates of now, and what of it must not be shown.
-pub(super) fn connection(config: &LokiConfig) -> Result<(reqwest::Client, Vec<String>), String> {
+pub(super) fn connection(
+    access: &Access,
+    url: &Url,
+    timeout: Duration,
+) -> Result<(reqwest::Client, Vec<String>), String> {
     let mut secrets = Vec::new();
-    let headers = headers(config, &mut secrets)?;
-    secrets.extend(on_the_way(config));
+    let headers = headers(access, &mut secrets)?;
+    secrets.extend(on_the_way(url));
     secrets.retain(|secret| secret.len() >= MIN_HIDDEN);
-    let timeout = config.timeout;
     let mut builder = reqwest::Client::builder()
         .default_headers(headers)
         .user_agent(concat!("lb-log/", env!("CARGO_PKG_VERSION")))
@@ -34,12 +37,12 @@ pub(super) fn connection(config: &LokiConfig) -> Result<(reqwest::Client, Vec<St
         // Shorter than the whole, so that a connection that never came about is known as such.
         .connect_timeout(timeout.mul_f64(0.8).max(Duration::from_millis(1)))
         .pool_max_idle_per_host(1);
-    builder = if needs_certificates(config.endpoint.push()) {
-        with_certificates(builder, config)?
+    builder = if needs_certificates(url) {
+        with_certificates(builder, access)?
     } else {
         builder.tls_backend_preconfigured(nobodys_certificates()?)
     };
-    let http = builder.build().map_err(|error| format!("loki: {}", causes(&error)))?;
+    let http = builder.build().map_err(|error| format!("{}: {}", access.block, causes(&error)))?;
     Ok((http, secrets))
 }
 
@@ -50,24 +53,23 @@ fn proxies() -> impl Iterator<Item = String> {
     names.into_iter().filter_map(|name| std::env::var(name).ok())
 }
 
-/// Secrets that a server on the way may repeat: what the endpoint's query holds, and the passwords of
+/// Secrets that a server on the way may repeat: what the URL's query holds, and the passwords of
 /// proxies.
-fn on_the_way(config: &LokiConfig) -> Vec<String> {
-    let url = config.endpoint.push();
+fn on_the_way(url: &Url) -> Vec<String> {
     let pairs = url.query().into_iter().flat_map(|query| query.split('&'));
     let written = pairs.map(|pair| pair.split_once('=').map_or(pair, |(_, value)| value));
     let mut secrets: Vec<String> = written.map(str::to_owned).collect();
     secrets.extend(url.query_pairs().map(|(_, value)| value.into_owned()));
     for proxy in proxies() {
         let proxy = if proxy.contains("://") { proxy } else { format!("http://{proxy}") };
-        let Ok((_, Some((user, password)))) = Endpoint::parse(&proxy) else { continue };
+        let Ok((_, Some((user, password)))) = parse_url(&proxy) else { continue };
         secrets.extend(basic(&user, password.reveal()).as_ref().and_then(credentials));
         secrets.push(password.reveal().to_owned());
     }
     secrets
 }
 
-/// Whether anything is to be encrypted: the way to Loki, or to a proxy. The system's certificates
+/// Whether anything is to be encrypted: the way to the server, or to a proxy. The system's certificates
 /// take time and memory, and a small container has none.
 fn needs_certificates(url: &Url) -> bool {
     url.scheme() == "https" || proxies().any(|proxy| proxy.starts_with("https"))
@@ -75,13 +77,14 @@ fn needs_certificates(url: &Url) -> bool {
 
 fn with_certificates(
     mut builder: reqwest::ClientBuilder,
-    config: &LokiConfig,
+    access: &Access,
 ) -> Result<reqwest::ClientBuilder, String> {
     // Somebody else's choice stands.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    if let Some(path) = &config.ca_file {
-        let wrong = |why: &str| format!("loki.ca_file: {}: {why}", path.display());
-        let pem = read_file("loki.ca_file", path)?;
+    if let Some(path) = &access.ca_file {
+        let key = format!("{}.ca_file", access.block);
+        let wrong = |why: &str| format!("{key}: {}: {why}", path.display());
+        let pem = read_file(&key, path)?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem);
         let certificates = certificates.map_err(|error| wrong(&causes(&error)))?;
         if certificates.is_empty() {
@@ -89,20 +92,21 @@ fn with_certificates(
         }
         builder = builder.tls_certs_merge(certificates);
     }
-    if let Some((certificate, key)) = &config.identity {
-        let mut pem = read_file("loki.cert_file", certificate)?;
+    if let Some((certificate, key)) = &access.identity {
+        let block = access.block;
+        let mut pem = read_file(&format!("{block}.cert_file"), certificate)?;
         pem.push(b'\n');
-        pem.extend_from_slice(&read_file("loki.key_file", key)?);
+        pem.extend_from_slice(&read_file(&format!("{block}.key_file"), key)?);
         let identity = reqwest::Identity::from_pem(&pem).map_err(|_| {
             let (certificate, key) = (certificate.display(), key.display());
             format!(
-                "loki.cert_file, loki.key_file: {certificate} and {key} hold no certificate \
+                "{block}.cert_file, {block}.key_file: {certificate} and {key} hold no certificate \
                      and key in PEM form"
             )
         })?;
         builder = builder.identity(identity);
     }
-    Ok(builder.tls_danger_accept_invalid_certs(config.insecure_skip_verify))
+    Ok(builder.tls_danger_accept_invalid_certs(access.insecure_skip_verify))
 }
 
 /// For a way without encryption.
@@ -110,37 +114,40 @@ fn nobodys_certificates() -> Result<rustls::ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("loki: {error}"))?;
+        .map_err(|error| format!("no encryption: {error}"))?;
     Ok(config.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
 /// What every request says of us.
-fn headers(config: &LokiConfig, secrets: &mut Vec<String>) -> Result<HeaderMap, String> {
+fn headers(access: &Access, secrets: &mut Vec<String>) -> Result<HeaderMap, String> {
+    let block = access.block;
     let mut headers = HeaderMap::new();
-    for (name, value) in &config.headers {
+    for (name, value) in &access.headers {
         secrets.push(value.reveal().to_owned());
-        let name = HeaderName::try_from(name).map_err(|_| wrong_header(name))?;
-        let value = sensitive(value.reveal()).ok_or_else(|| wrong_header(name.as_str()))?;
+        let name = HeaderName::try_from(name).map_err(|_| wrong_header(access, name))?;
+        let value = sensitive(value.reveal()).ok_or_else(|| wrong_header(access, name.as_str()))?;
         headers.insert(name, value);
     }
-    if let Some(tenant) = &config.tenant {
+    if let Some(tenant) = &access.tenant {
         let value = HeaderValue::try_from(tenant);
-        let value = value.map_err(|_| "loki.tenant: it holds what no header may".to_owned())?;
+        let value = value.map_err(|_| no_header(&format!("{block}.tenant")))?;
         headers.insert("X-Scope-OrgID", value);
     }
-    let authorization = match &config.authentication {
+    let authorization = match &access.authentication {
         Authentication::None => None,
         Authentication::Basic { user, password } => {
-            let password = secret("loki.password_file", password)?;
+            let password = secret(&format!("{block}.password_file"), password)?;
             let value = basic(user, password.reveal());
             secrets.push(password.reveal().to_owned());
-            Some(value.ok_or("loki.username, loki.password: they hold what no header may")?)
+            let keys = format!("{block}.username, {block}.password");
+            Some(value.ok_or_else(|| no_header(&keys))?)
         }
         Authentication::Bearer(token) => {
-            let token = secret("loki.bearer_token_file", token)?;
+            let key = access.token_key();
+            let token = secret(&format!("{key}_file"), token)?;
             let value = sensitive(&format!("Bearer {}", token.reveal()));
             secrets.push(token.reveal().to_owned());
-            Some(value.ok_or("loki.bearer_token: it holds what no header may")?)
+            Some(value.ok_or_else(|| no_header(&key))?)
         }
     };
     if let Some(value) = authorization {
@@ -150,8 +157,12 @@ fn headers(config: &LokiConfig, secrets: &mut Vec<String>) -> Result<HeaderMap, 
     Ok(headers)
 }
 
-fn wrong_header(name: &str) -> String {
-    format!("loki.headers: {name}: it holds what no header may")
+fn wrong_header(access: &Access, name: &str) -> String {
+    no_header(&format!("{}.headers: {name}", access.block))
+}
+
+fn no_header(keys: &str) -> String {
+    format!("{keys}: it holds what no header may")
 }
 
 /// What an `Authorization` says behind its scheme.
