@@ -103,6 +103,8 @@ look_for_options() {
   PATH="$PATH:/usr/sbin:/sbin" optional sshd openssh-server "collecting logs from hosts is not tested"
   optional ssh openssh-client "collecting logs from hosts is not tested"
   optional jq jq "examples in the documentation that use jq are not run"
+  optional prometheus prometheus "dashboards are not tested against Prometheus"
+  optional prometheus-node-exporter prometheus-node-exporter "dashboards are not tested against Prometheus"
   optional mkfs.ext4 e2fsprogs "\`make bench\` cannot freeze a disk under k6's log"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then
     packages+=(libspdlog-dev)
@@ -121,11 +123,31 @@ as_root() {
   fi
 }
 
+# What is installed for the tests starts nothing, neither now nor at the next boot: the tests start
+# their own. Debian asks this file.
+readonly policy=/usr/sbin/policy-rc.d
+without_services() {
+  [ ! -e "$policy" ] || {
+    "$@"
+    return
+  }
+  trap 'as_root rm -f "$policy"' EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null && as_root chmod 755 "$policy"
+  "$@"
+}
+
 install_packages() {
+  local service
   has apt-get && as_root true || return 1
   say "installing ${packages[*]}"
   as_root apt-get -qq update || say "apt-get update failed, trying what is known"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null
+  without_services as_root env DEBIAN_FRONTEND=noninteractive \
+    apt-get -qq install --yes --no-install-recommends "${packages[@]}" >/dev/null || return 1
+  for service in prometheus prometheus-node-exporter; do
+    case " ${packages[*]} " in
+    *" $service "*) ! has systemctl || as_root systemctl --quiet disable "$service" 2>/dev/null || true ;;
+    esac
+  done
 }
 
 report() {

@@ -60,7 +60,7 @@ count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv build/.stamps/failpoints
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki)
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore dashboards)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
@@ -70,6 +70,13 @@ suite_loki() {
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal loki)
 }
 count_loki() { count_python; }
+
+# One process: all of them ask the same run.
+suite_dashboards() {
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" dashboards)
+}
+count_dashboards() { count_python; }
 
 suite_demo() {
   need build/k6 build/lb build/bin/target build/tools/loki build/.stamps/venv
@@ -168,6 +175,9 @@ suite_shfmt() {
   "$bin/shfmt" --indent 2 --diff "${files[@]}"
 }
 
+# Dashboards are committed as they are made.
+suite_dashboard-files() { python3 -m tools.dashboards --check; }
+
 suite_licences() { python3 tools/licences.py; }
 # What others made and is committed here is as they published it.
 suite_vendored() { python3 tools/uplot.py --check; }
@@ -242,10 +252,10 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust models go install docs python loki demo) ;;
+  test) suites=(rust models go install docs python loki dashboards demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
-      ruff ruff-format mypy shellcheck shfmt licences vendored)
+      ruff ruff-format mypy shellcheck shfmt dashboard-files licences vendored)
     ;;
   *)
     echo 'usage: tools/suites.sh test|check [SUITE…]' >&2

@@ -1,0 +1,1 @@
+"""Grafana's dashboards, described in Python and written as JSON below plugins/."""

@@ -1,0 +1,161 @@
+"""Platform: repetitions and runs side by side."""
+
+from __future__ import annotations
+
+from tools.dashboards import model, panels
+from tools.dashboards.logql import ERRORS, counted, share_of, summaries, tag
+from tools.dashboards.model import Json, Line, Section, at_end
+from tools.dashboards.panels import ORANGE, RED, override, steps
+from tools.dashboards.platform_common import NO_K6, NO_LOGS, NO_PHASES, TAGS, links
+
+RUNS = '{run_id=~"$run", workload=~"$workload", repetition=~"$repetition", kind="log"}'
+PART = "run_id, workload, repetition"
+BAR = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
+COLUMNS = {"run_id": "Run", "workload": "Workload", "repetition": "#"}
+
+
+def variables() -> list[Json]:
+    stream = '{run_id=~"$run", kind="log"}'
+    return [
+        model.loki_variable(),
+        model.label_variable("run", "run_id", '{kind="log"}', "Runs to compare", sort=model.ALPHABETICAL_DESC),
+        model.label_variable("workload", "workload", stream, "Workloads of these runs"),
+        model.label_variable("repetition", "repetition", stream, "Repetitions", sort=model.NUMERICAL),
+    ]
+
+
+def whole(metric: str, name: str) -> str:
+    """A figure of whole repetitions; of several request names the largest."""
+    return f"max by ({PART}) (max_over_time({summaries(RUNS, metric, final=True)} {tag(name)} [$__range]))"
+
+
+def load() -> Json:
+    columns = {
+        "Value #A": "Requests",
+        "Value #B": "Failed",
+        "Value #C": "Median",
+        "Value #D": "p95",
+        "Value #E": "p99",
+        "Value #F": "Longest",
+        "Value #G": "Iterations",
+    }
+    bars = [
+        override(name, custom_cellOptions=BAR, min=0, color={"mode": "continuous-BlPu"})
+        for name in ("Median", "p95", "p99")
+    ]
+    return panels.table(
+        "Load",
+        "k6's figures of each repetition. Durations are of the slowest request name, and there when k6 has ended; "
+        "percentiles are exact to one in a hundred.",
+        24,
+        at_end(counted(summaries(RUNS, "http_reqs"), "sum", PART, "$__range"), "A"),
+        at_end(share_of(summaries(RUNS, "http_req_failed"), PART, "$__range"), "B"),
+        at_end(whole("http_req_duration", "p50"), "C"),
+        at_end(whole("http_req_duration", "p95"), "D"),
+        at_end(whole("http_req_duration", "p99"), "E"),
+        at_end(whole("http_req_duration", "max"), "F"),
+        at_end(counted(summaries(RUNS, "iterations"), "sum", PART, "$__range"), "G"),
+        unit="ms",
+        no_value=NO_K6,
+        columns={**COLUMNS, **columns},
+        overrides=[
+            override("Requests", unit="short"),
+            override("Iterations", unit="short"),
+            override(
+                "Failed",
+                unit="percentunit",
+                thresholds=steps("transparent", (0.000001, ORANGE), (0.05, RED)),
+                custom_cellOptions={"type": "color-background", "mode": "basic"},
+            ),
+            *bars,
+        ],
+        sort=("#", False),
+    )
+
+
+def by_name() -> Json:
+    def figure(name: str) -> str:
+        query = summaries(RUNS, "http_req_duration", final=True)
+        return (
+            f'max_over_time({query} | json name="tags.name", value="tags.{name}" | unwrap value [$__range]) '
+            f"by ({PART}, name)"
+        )
+
+    return panels.table(
+        "Load by request name",
+        "Durations of each request name in each repetition, from k6's summaries at its end.",
+        24,
+        at_end(figure("count"), "A"),
+        at_end(figure("avg"), "B"),
+        at_end(figure("p50"), "C"),
+        at_end(figure("p95"), "D"),
+        at_end(figure("p99"), "E"),
+        at_end(figure("max"), "F"),
+        unit="ms",
+        no_value=NO_K6,
+        columns={
+            "name": "Name",
+            **COLUMNS,
+            "Value #A": "Requests",
+            "Value #B": "Mean",
+            "Value #C": "Median",
+            "Value #D": "p95",
+            "Value #E": "p99",
+            "Value #F": "Longest",
+        },
+        overrides=[
+            override("Requests", unit="short"),
+            override("p95", custom_cellOptions=BAR, min=0, color={"mode": "continuous-BlPu"}),
+        ],
+        sort=("Name", False),
+    )
+
+
+def course() -> Json:
+    took = f'{RUNS} |= `"event_type":"phase_end"` | event_type="phase_end" {tag("duration_ms")} [$__range]'
+    return panels.table(
+        "Phases",
+        "How long each phase took in each repetition; of several programs the longest.",
+        12,
+        at_end(f"max by ({PART}, phase) (max_over_time({took}))"),
+        unit="ms",
+        no_value=NO_PHASES,
+        columns={**COLUMNS, "phase": "Phase", "Value #A": "Took"},
+        overrides=[override("Took", custom_cellOptions=BAR, min=0, color={"mode": "continuous-BlPu"})],
+        sort=("#", False),
+    )
+
+
+def log() -> Json:
+    return panels.table(
+        "Errors and warnings",
+        "Log lines of each level in each repetition.",
+        12,
+        at_end(f"sum by ({PART}) (count_over_time({RUNS} | {ERRORS} [$__range]))", "A"),
+        at_end(f'sum by ({PART}) (count_over_time({RUNS} | level="WARNING" [$__range]))', "B"),
+        unit="short",
+        no_value=f"No errors and no warnings, or no logs. {NO_LOGS}",
+        columns={**COLUMNS, "Value #A": "Errors", "Value #B": "Warnings"},
+        overrides=[
+            override(
+                name,
+                thresholds=steps("transparent", (1, colour)),
+                custom_cellOptions={"type": "color-background", "mode": "basic"},
+            )
+            for name, colour in (("Errors", RED), ("Warnings", ORANGE))
+        ],
+        sort=("Errors", True),
+    )
+
+
+def dashboard() -> Json:
+    return model.dashboard(
+        "lb-platform-compare",
+        "lb-log / Compare",
+        "Repetitions of a run side by side, or those of several runs.",
+        tags=TAGS,
+        variables=variables(),
+        sections=[Section("", [Line(11, [load()]), Line(11, [by_name()]), Line(10, [course(), log()])])],
+        since="now-24h",
+        links=links(),
+    )
