@@ -23,6 +23,7 @@ mod gap;
 mod gather;
 pub mod http;
 mod intake;
+pub mod line;
 pub mod living;
 pub mod logger;
 pub mod loki;

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 
-use super::keys::{self, KEYS};
+use super::keys::{self, KEYS, Key};
 use super::nearest;
 use super::values::Values;
 
@@ -31,13 +31,23 @@ pub(super) fn put_all(values: &mut Values, env: &[(OsString, OsString)]) {
     }
 }
 
+fn key_of(name: &OsStr) -> Option<&'static Key> {
+    KEYS.iter().find(|key| *name == *key.variable())
+}
+
+/// Whether a variable is none of ours, or one that we read.
+pub(super) fn is_known(name: &OsStr) -> bool {
+    !name.as_bytes().starts_with(b"LB_")
+        || key_of(name).is_some()
+        || belongs_to_others(&name.to_string_lossy())
+}
+
 fn put(values: &mut Values, name: &OsStr, value: &OsStr) {
     if !name.as_bytes().starts_with(b"LB_") {
         return;
     }
     let shown = name.to_string_lossy();
-    let key = KEYS.iter().find(|key| *name == *key.variable());
-    let Some(key) = key else {
+    let Some(key) = key_of(name) else {
         if !belongs_to_others(&shown) {
             values.mistake(
                 &shown,

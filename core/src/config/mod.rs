@@ -258,6 +258,14 @@ impl Surroundings {
             pid: std::process::id(),
         })
     }
+
+    /// The same without `LB_*` variables that are no key: for programs that have variables of
+    /// their own with such names, where one of them is no mistake.
+    #[must_use]
+    pub fn tolerant(mut self) -> Self {
+        self.env.retain(|(name, _)| environment::is_known(name));
+        self
+    }
 }
 
 /// The configuration of this process. `json` is the argument; empty means none.

@@ -139,6 +139,22 @@ fn mistakes_in_the_environment() {
 }
 
 #[test]
+fn variables_of_others_can_be_left_alone() {
+    let mut world = World::new(&[
+        ("LB_CONFIG_PATH", "/etc/runner.yaml"),
+        ("LB_HOST", "node-2"),
+        ("LB_RUN_STOP_FILE", "/tmp/stop"),
+        ("OTHER", "x"),
+    ]);
+    world.around.env.push((OsStr::from_bytes(b"LB_\xff").to_owned(), "x".into()));
+    world.around = world.around.tolerant();
+    assert_eq!(world.config("").context.host, "node-2");
+    assert_eq!(world.around.env.len(), 3);
+    world.around.env.push(("LB_REPETITION".into(), "0".into()));
+    assert_eq!(world.mistakes("").len(), 1, "a value that is wrong stays a mistake");
+}
+
+#[test]
 fn mistakes_in_files() {
     let world = World::new(&[]);
     let folder = world.folder.path().display().to_string();
