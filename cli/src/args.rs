@@ -13,6 +13,7 @@ const EXAMPLES: &str = "\
 Examples:
   lb status                     the newest run: its files, and records still in rings
   lb status run-20261122-101112 --format json
+  lb status --watch             the newest run while it is written
   lb runs                       all runs: when, hosts, components, lines, errors
   lb logs --level warning -f    what goes wrong in the newest run, now and from now on
   lb exec --component setup -- ./prepare.sh
@@ -117,11 +118,7 @@ pub(crate) enum Command {
     ///
     /// Records that dead processes left in their rings are moved into the file first.
     #[command(after_help = STATUS_EXAMPLES)]
-    Status {
-        /// A run's id, `latest`, or a path
-        #[arg(default_value = "latest")]
-        run: Option<String>,
-    },
+    Status(StatusArgs),
     /// Move what dead processes left in their rings into their files
     ///
     /// For those who collect logs by other means. Safe beside running programs, and repeatable.
@@ -169,7 +166,31 @@ pub(crate) enum Command {
 const STATUS_EXAMPLES: &str = "\
 Examples:
   lb status                     the newest run
-  lb status benchmark_results/nightly-7/node-2 --format json";
+  lb status --watch             the same, looked at again every 2 seconds, until Ctrl-C
+  lb status benchmark_results/nightly-7/node-2 --format json
+  lb status nightly-7 --watch --interval 10 --format json >>status.jsonl";
+
+/// `lb status`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// A run's id, `latest`, or a path
+    #[arg(default_value = "latest")]
+    pub(crate) run: String,
+    /// Look again and again, until Ctrl-C: redrawn in place on a terminal, with lines a second
+    ///
+    /// With --format json one document a line.
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+    /// Seconds between two looks
+    #[arg(long, value_name = "SECONDS", default_value = "2", requires = "watch", value_parser = pause)]
+    pub(crate) interval: Duration,
+}
+
+fn pause(text: &str) -> Result<Duration, String> {
+    let pause = seconds(text)?;
+    let least = Duration::from_millis(100);
+    if pause < least { Err("expected 0.1 or more seconds".to_owned()) } else { Ok(pause) }
+}
 
 const DRAIN_EXAMPLES: &str = "\
 Examples:

@@ -10,12 +10,14 @@ mod init;
 mod interrupt;
 mod logs;
 mod progress;
+mod reader;
 mod record;
 mod report;
 mod runs;
 mod say;
 mod threads;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -91,7 +93,8 @@ fn obey(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
         Command::Exec(exec) => Ok(exec::run(exec, &cli.common, say)),
         Command::Logs(logs) => logs::run(logs, &cli.common, say),
         Command::Runs => runs::run(&cli.common, say),
-        Command::Status { run } => say.told(&command::status(run.as_deref(), &flags)?),
+        Command::Status(args) if args.watch => watch::run(args, &flags, say),
+        Command::Status(args) => say.told(&command::status(Some(&args.run), &flags)?),
         Command::Drain { dir } => say.told(&command::drain(dir.as_deref(), &flags)?),
         Command::Push(args) => say.told(&progress::push(args, &flags, say)?),
         Command::Verify(args) => verify::run(args, &cli.common, say),

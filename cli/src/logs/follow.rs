@@ -3,23 +3,18 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
-
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::stdio::stdout;
 
 use super::filter::Filter;
 use super::merge::Merge;
 use super::print::Printer;
 use super::search::{Searched, search};
 use crate::log::Log;
+use crate::reader;
 use crate::run::Run;
 use crate::say::Say;
-
-/// Between two looks.
-const PAUSE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 
 /// What is followed.
 pub(super) struct Follow {
@@ -62,7 +57,7 @@ impl Follow {
         printer: &mut Printer<W>,
         say: Say,
     ) -> io::Result<()> {
-        while !reader_is_gone() {
+        while !reader::is_gone() {
             let mut problems = Vec::new();
             let grown = self.look(filter, &mut problems);
             let mut merge = Merge::new(grown, filter);
@@ -124,15 +119,4 @@ impl Follow {
 
 fn id(file: &File) -> io::Result<Id> {
     file.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
-}
-
-/// Waits for the next look; whether nobody reads any more.
-fn reader_is_gone() -> bool {
-    let stdout = stdout();
-    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
-    let ready = poll(&mut polled, Some(&PAUSE)).map_err(io::Error::from);
-    match ready {
-        Err(error) => error.kind() != ErrorKind::Interrupted,
-        Ok(_) => polled[0].revents().intersects(PollFlags::ERR),
-    }
 }

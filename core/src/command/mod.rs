@@ -12,5 +12,5 @@ pub mod words;
 pub use collect::{Collecting, collect};
 pub use drain::drain;
 pub use push::{entries, push, tell};
-pub use status::status;
+pub use status::{Looks, status};
 pub use told::{Outcome, Said, Told};

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Read as _;
+use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::blocks::{GZIP_SUFFIX, is_gzipped, plain};
@@ -124,8 +124,8 @@ fn in_folder(folder: &Path, folders: &mut Vec<PathBuf>, problems: &mut Vec<Strin
             sort_in(&mut logs, name, path);
         }
     }
-    let ours = |log: &Log| log.beside || log.files().any(begins_with_record);
-    let mut logs: Vec<Log> = logs.into_values().filter(ours).collect();
+    let mut logs: Vec<Log> =
+        logs.into_values().filter(|log| log.beside || is_ours(log, problems)).collect();
     for log in &mut logs {
         log.segments.sort_by_key(|path| number(path));
     }
@@ -156,11 +156,26 @@ fn number(segment: &Path) -> u64 {
     name.and_then(names::parse_segment).map_or(0, |(_, seq)| seq)
 }
 
-/// Whether a file begins as a record of ours does, so that other programs' JSON lines are left alone.
-fn begins_with_record(path: &Path) -> bool {
-    let mut start = [0; BEGINNING.len()];
-    let read = File::open(path).and_then(|file| plain(path, file, 0).read_exact(&mut start));
-    read.is_ok() && start == *BEGINNING
+/// Other programs' JSON lines are left alone. What cannot be read may be ours.
+fn is_ours(log: &Log, problems: &mut Vec<String>) -> bool {
+    log.files().any(|path| {
+        let begins = begins_with_record(path);
+        begins.unwrap_or_else(|error| {
+            problems.push(format!("{}: cannot be read: {error}", path.display()));
+            false
+        })
+    })
+}
+
+/// Whether a file begins as a record of ours does.
+pub(crate) fn begins_with_record(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    let file = match File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
+    };
+    plain(path, file, 0).take(BEGINNING.len() as u64).read_to_end(&mut start)?;
+    Ok(start == *BEGINNING)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{living, recover};
 /// What the rings of one log came to.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Rings {
-    /// Records of dead processes, moved into the file just now.
+    /// Records of dead processes, moved into the file just now, or by the looks so far.
     pub recovered: u64,
     /// Records that could not be read, because their ring was damaged.
     pub damaged: u64,

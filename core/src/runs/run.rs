@@ -86,8 +86,9 @@ fn at(path: &Path) -> Result<Run> {
         return Ok(Run::of_folder(path));
     }
     let Some(log) = Log::of_file(path) else {
+        log::begins_with_record(path).map_err(|e| Error::io(path, "cannot be read", e))?;
         return Err(argument(format!(
-            "{}: this is no log file of ours; name a .jsonl file or a folder",
+            "{}: this is no log file of ours; name a .jsonl or .jsonl.gz file, or a folder",
             path.display()
         )));
     };
@@ -98,13 +99,17 @@ fn at(path: &Path) -> Result<Run> {
 fn latest(output_dir: &Path) -> Result<Run> {
     const NONE: &str = "no runs yet; name their folder with --output-dir";
     let entries = fs::read_dir(output_dir).map_err(|e| Error::io(output_dir, NONE, e))?;
-    let newest = entries
+    let runs = entries
         .flatten()
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
-        .map(|entry| Run::of_folder(&entry.path()))
-        .filter(|run| !run.logs.is_empty())
-        .max_by_key(|run| (written(&run.logs), run.path.clone()));
-    newest.ok_or_else(|| argument(format!("{}: {NONE}", output_dir.display())))
+        .map(|entry| Run::of_folder(&entry.path()));
+    let (with_logs, without): (Vec<Run>, Vec<Run>) = runs.partition(|run| !run.logs.is_empty());
+    let newest = with_logs.into_iter().max_by_key(|run| (written(&run.logs), run.path.clone()));
+    newest.ok_or_else(|| {
+        let unread = without.iter().flat_map(|run| &run.problems).next();
+        let unread = unread.map_or_else(String::new, |problem| format!(" ({problem})"));
+        argument(format!("{}: {NONE}{unread}", output_dir.display()))
+    })
 }
 
 fn written(logs: &[Log]) -> Option<SystemTime> {
