@@ -72,7 +72,7 @@ test: | toolchain ## all tests; runs every suite even when one fails
 # What the suites need, made at the same time.
 .PHONY: test-products check-products
 test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests \
-	$(STAMPS)/failpoints $(BUILD)/tools/loki
+	$(STAMPS)/failpoints $(STAMPS)/lb_log $(BUILD)/tools/loki
 	@:
 check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BUILD)/bin/staticcheck
 	@:
@@ -160,6 +160,28 @@ $(STAMPS)/lb: $(CLI_SOURCES) $(STAMPS)/commit-$(COMMIT) | toolchain
 
 $(BUILD)/lb: $(STAMPS)/lb
 	@:
+
+# --- lb_log, from Rust for Python ---
+
+PYTHON_TREE := bindings/python
+WHEEL_SOURCES := $(CORE_SOURCES) $(addprefix $(PYTHON_TREE)/,Cargo.toml pyproject.toml README.md) $(call tree,$(PYTHON_TREE)/src $(PYTHON_TREE)/lb_log)
+
+$(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv | toolchain
+	@$(begin)
+	@rm -rf $(BUILD)/wheels
+	$(BUILD)/venv/bin/maturin build --quiet --locked --release --manifest-path $(PYTHON_TREE)/Cargo.toml \
+		--target-dir '$(CARGO_TARGET_DIR)' --out $(BUILD)/wheels
+	@$(stamp)
+
+.PHONY: wheel
+wheel: $(STAMPS)/wheel ## the wheel of lb_log for Python, in build/wheels
+	@ls $(BUILD)/wheels/*
+
+# For the tests.
+$(STAMPS)/lb_log: $(STAMPS)/wheel $(STAMPS)/venv
+	@$(begin)
+	$(BUILD)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall $(BUILD)/wheels/*.whl
+	@$(stamp)
 
 # Man pages and completions.
 SHARE := $(BUILD)/share

@@ -60,7 +60,7 @@ count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv build/.stamps/failpoints
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore dashboards)
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore dashboards --ignore python)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
@@ -77,6 +77,13 @@ suite_dashboards() {
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" dashboards)
 }
 count_dashboards() { count_python; }
+
+# As users run it who want to hear of everything.
+suite_bindings() {
+  need build/lb build/tools/loki build/.stamps/venv build/.stamps/lb_log
+  (cd tests && ../"$python" -W error -X dev -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 2 --dist worksteal python)
+}
+count_bindings() { count_python; }
 
 suite_demo() {
   need build/k6 build/lb build/bin/target build/tools/loki build/.stamps/venv
@@ -135,7 +142,7 @@ suite_staticcheck() {
 }
 
 # Our Python outside tests/, which is a project of its own and has the settings for all.
-python_files() { find tools examples benches ffi -name '*.py' 2>/dev/null | sort; }
+python_files() { find bindings tools examples benches ffi -name '*.py' 2>/dev/null | sort; }
 
 # ruff COMMAND…
 ruff() {
@@ -252,7 +259,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust models go install docs python loki dashboards demo) ;;
+  test) suites=(rust models go install docs python bindings loki dashboards demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt dashboard-files licences vendored)

@@ -41,6 +41,9 @@ pub enum Error {
     /// A call inside a call on one thread, as from a signal handler.
     #[error("a call inside a call on the same thread was refused and counted")]
     Nested,
+    /// Nothing was done: the caller would have to wait, and has asked not to.
+    #[error("the call would have to wait")]
+    WouldWait,
     /// A bound of the library was reached.
     #[error("{0}")]
     Limit(String),
@@ -91,6 +94,8 @@ impl Error {
             Self::Nested => 8,
             // 9 is reserved.
             Self::Limit(_) => 10,
+            // No function of the C ABI answers this.
+            Self::WouldWait => 11,
         }
     }
 }

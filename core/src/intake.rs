@@ -63,6 +63,15 @@ pub struct BatchResult {
     pub rejected: u64,
 }
 
+/// What a caller does at a full ring, where the configuration lets it wait.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Full {
+    /// It waits.
+    Waits,
+    /// It wants to be told before anything happens.
+    Asks,
+}
+
 /// What callers need of an open logger. Everything may be called from any thread at once.
 pub(crate) struct Intake {
     pub(crate) rings: Arc<Rings>,
@@ -109,29 +118,34 @@ impl Intake {
     ///
     /// # Errors
     /// [`Error::Dropped`], [`Error::Rejected`] and [`Error::Nested`] are counted;
-    /// [`Error::Closed`] is not.
+    /// [`Error::Closed`] is not. [`Error::WouldWait`], only with [`Full::Asks`]: nothing has happened.
     #[inline(always)]
-    pub(crate) fn log<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
+    pub(crate) fn log<T: TagList>(&self, record: Record<'_, T>, full: Full) -> Result<()> {
         if record.level < self.min_level {
             return Ok(());
         }
         if self.contexts.is_stored(record.context) {
-            return self.log_with(record, &[]);
+            return self.log_with(record, &[], full);
         }
-        self.log_inlined(record)
+        self.log_inlined(record, full)
     }
 
     #[cold]
     #[inline(never)]
-    fn log_inlined<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
+    fn log_inlined<T: TagList>(&self, record: Record<'_, T>, full: Full) -> Result<()> {
         match self.contexts.inlined(record.context) {
-            Some(context) => self.log_with(record, context),
+            Some(context) => self.log_with(record, context, full),
             None => Err(self.reject(unknown_context(record.context))),
         }
     }
 
     #[inline(always)]
-    fn log_with<T: TagList>(&self, record: Record<'_, T>, inlined: &[u8]) -> Result<()> {
+    fn log_with<T: TagList>(
+        &self,
+        record: Record<'_, T>,
+        inlined: &[u8],
+        full: Full,
+    ) -> Result<()> {
         let mut tags_len = 0;
         record.tags.visit(&mut |key, value| {
             tags_len += tag_size(key, value);
@@ -144,6 +158,7 @@ impl Intake {
             tags: Given(record.tags),
             inlined,
             checked: self.checked,
+            full,
         })
     }
 
@@ -164,6 +179,7 @@ impl Intake {
             tags: Encoded(&small.tags),
             inlined: frame.inlined,
             checked: self.checked,
+            full: frame.full,
         })
     }
 
@@ -208,6 +224,9 @@ impl Intake {
     fn push_slowly<T: TagBytes>(&self, frame: Draft<'_, T>) -> Result<()> {
         let mut pushed = self.rings.push(&frame);
         if pushed == Err(Refused::Full) && self.may_wait() {
+            if frame.full == Full::Asks {
+                return Err(Error::WouldWait);
+            }
             pushed = self.push_when_there_is_room(&frame);
         }
         match pushed {
@@ -311,6 +330,7 @@ impl Intake {
             tags: Encoded(entry.tags),
             inlined,
             checked: self.checked,
+            full: Full::Waits,
         })
     }
 
@@ -367,6 +387,7 @@ struct Draft<'a, T> {
     /// The context's JSON where the ring file does not hold it, else nothing.
     inlined: &'a [u8],
     checked: bool,
+    full: Full,
 }
 
 impl<T: TagBytes> Fill for Draft<'_, T> {

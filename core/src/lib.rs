@@ -37,6 +37,7 @@ pub mod recover;
 mod retention;
 mod ring;
 pub mod runs;
+pub mod shared;
 pub mod stats;
 pub mod sweep;
 mod syncer;

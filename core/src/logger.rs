@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::config::{self, Config};
 use crate::core::Core;
 use crate::error::{Error, Result};
+use crate::intake::Full;
 pub use crate::intake::{BatchResult, Record, TagList};
 use crate::record::Context;
 use crate::stats::Stats;
@@ -142,7 +143,21 @@ impl Logger {
     #[inline(always)]
     #[allow(clippy::inline_always)] // The way of each record.
     pub fn log<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
-        self.core()?.intake.log(record)
+        self.core()?.intake.log(record, Full::Waits)
+    }
+
+    /// As [`Logger::log`], for callers who hold something that others need.
+    ///
+    /// # Errors
+    /// [`Error::WouldWait`] where [`Logger::log`] may wait: for room in the ring, or for the core
+    /// of a forked child. Then nothing has happened, and nothing was counted.
+    #[inline(always)]
+    #[allow(clippy::inline_always)] // The way of each record.
+    pub fn try_log<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
+        if self.first.era != self.mark.load(Ordering::Relaxed) && self.existing().is_none() {
+            return Err(Error::WouldWait);
+        }
+        self.core()?.intake.log(record, Full::Asks)
     }
 
     /// Logs the entries of a batch, in order (see `frame.rs` for its form). An entry that cannot
@@ -180,9 +195,13 @@ impl Logger {
     /// [`Error::Rejected`] with the reasons, [`Error::Limit`], [`Error::Closed`] in a child of a
     /// process that had closed the logger.
     pub fn context(&self, json: &[u8]) -> Result<u32> {
-        let context = config::context(json, &self.config.context)?;
+        self.add_context(&config::context(json, &self.config.context)?)
+    }
+
+    /// The id of a context that was checked.
+    pub(crate) fn add_context(&self, context: &Context) -> Result<u32> {
         let Core { intake, .. } = self.core()?;
-        intake.contexts.add(&context, intake.rings.file(), self.config.max_record_bytes)
+        intake.contexts.add(context, intake.rings.file(), self.config.max_record_bytes)
     }
 
     /// Waits until everything that was accepted before the call is in the kernel.

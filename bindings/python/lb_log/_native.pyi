@@ -1,0 +1,211 @@
+"""The native part of lb_log. `Logger` is public as `lb_log.Logger`; the rest is for lb_log itself."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, TypedDict, final
+
+__version__: str
+
+class Delivery(TypedDict):
+    """What became of a log's lines in Loki, of all processes that write to it:
+    `lines = acknowledged + below_level + pending + quarantined`."""
+
+    lines: int
+    acknowledged: int
+    below_level: int
+    pending: int
+    parked: int
+    quarantined: int
+    replayed: int
+    missing: int
+
+class Stats(TypedDict):
+    """The accounting of this process for one log, in records:
+    `offered = written + queued + dropped + rejected`."""
+
+    offered: int
+    written: int
+    queued: int
+    dropped: int
+    rejected: int
+    truncated: int
+    nonfinite: int
+    shared: int
+    recovered: int
+    damaged: int
+    write_errors: int
+    rotations: int
+    file_bytes: int
+    syncs: int
+    sync_errors: int
+    segments_deleted: int
+    rings_in: str
+    apart: bool
+    loki: Delivery | None
+
+@final
+class Core:
+    """One opener's part in the core of a log file.
+
+    A core is what a process has open for one path: rings, a writer, and where Loki is enabled a
+    shipper. Whoever opens the same path gets the same core, each with an identity of its own. A part
+    that is collected as garbage is released.
+    """
+
+    @staticmethod
+    def open(config: Mapping[str, object] | None = None) -> Core:
+        """Opens the log of a configuration, or joins those who have its path open already.
+
+        `config` has the keys of the configuration page, nested or dotted (`"jsonl.rotate_bytes"`);
+        None means: not given. What is given wins over `LB_*` variables, which win over the
+        configuration file (`"config"` names it), which wins over the defaults. ValueError with every
+        mistake, each named; OSError where a folder or file cannot be used.
+        """
+
+    @property
+    def path(self) -> str:
+        """The log file, absolute."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The fields that records of this part have unless they bring their own."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether this part was closed or released."""
+
+    def context(self, fields: Mapping[str, object]) -> int:
+        """The id of a context: the constant fields of many records, encoded once.
+
+        Any of component, host, run_id, logger, event_type, workload, repetition, scenario, package,
+        plugin, and tags (a mapping); what is missing is as in this part's identity, None takes
+        scenario, package or plugin away. Equal ones have equal ids, also in forked children. They
+        are never freed, and 65536 is the most: put what varies into the tags of records. ValueError
+        for what the schema does not allow, such as repetition 0.
+        """
+
+    def log(
+        self,
+        context: int,
+        level: int | str,
+        message: object,
+        timestamp_ns: int | None = None,
+        tags: dict[str, Any] | None = None,
+    ) -> None:
+        """Logs one record.
+
+        `context` is an id, 0 for the identity of whoever opened the core first. `level` is a number
+        as `logging` has them, or a name; a number between two levels means the lower one.
+        `timestamp_ns` is nanoseconds since 1970. Drops and rejections are counted in `stats()`; what
+        else goes wrong is told on stderr where `logging.raiseExceptions` is true. ValueError for a
+        level that is none.
+        """
+
+    def flush(self, timeout: float = 5.0) -> None:
+        """Waits until everything that was accepted before the call is in the file, at most `timeout`
+        seconds. TimeoutError with what is left and why. Never waits for Loki."""
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Gives up this part. Where nobody else has the core, it ends: waits for file and Loki, at
+        most `timeout` seconds; TimeoutError with what is left, which stays for the next program.
+        Else as `flush`. A second call does nothing."""
+
+    def stats(self) -> Stats:
+        """One consistent snapshot of the core's accounting."""
+
+@final
+class Logger:
+    """Logs into a JSONL file that survives the program, and from there to Loki.
+
+    A call copies the record into memory that survives a SIGKILL, and returns. Every argument is
+    optional; the environment (`LB_RUN_ID`, `LB_COMPONENT`, …) and the configuration file apply.
+
+    component, host, run_id, workload, repetition, scenario: the identity of its records.
+    output_dir: the folder of all runs; the log is `{output_dir}/{run_id}/logs/{component}-{host}.jsonl`.
+    config: a configuration file, or a mapping of settings.
+    Any other setting by its key: `min_level="INFO"`, `loki={"endpoint": "http://loki:3100"}`.
+
+    ValueError with every mistake, each named; OSError where a folder or file cannot be used.
+    """
+
+    def __new__(
+        cls,
+        *,
+        component: str | None = None,
+        host: str | None = None,
+        run_id: str | None = None,
+        workload: str | None = None,
+        repetition: int | None = None,
+        scenario: str | None = None,
+        output_dir: object = None,
+        config: object = None,
+        **settings: object,
+    ) -> Logger: ...
+    @property
+    def path(self) -> str:
+        """The log file, absolute."""
+
+    def trace(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level TRACE. See `log`."""
+
+    def debug(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level DEBUG. See `log`."""
+
+    def info(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level INFO. See `log`."""
+
+    def warning(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level WARNING. See `log`."""
+
+    def error(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level ERROR. See `log`."""
+
+    def critical(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level CRITICAL. See `log`."""
+
+    def exception(self, msg: object, /, **tags: object) -> None:
+        """Logs a record of level ERROR; the tag `exception` has the traceback of the exception that is
+        handled now."""
+
+    def log(self, level: int | str, msg: object, /, **tags: object) -> None:
+        """Logs a record. `level` is a number as `logging` has them, or a name.
+
+        Values of tags are text, whole numbers of 64 bits, floats, booleans and None; larger numbers
+        and other objects become their text, nested ones their JSON text, NaN and infinities null.
+        `exc_info=True`, or an exception, becomes the tag `exception`. Nothing is ever raised: drops
+        are counted in `stats()`, and what else goes wrong is told on stderr where
+        `logging.raiseExceptions` is true.
+        """
+
+    def bind(self, **fields: object) -> Logger:
+        """A logger of the same file whose records bear these fields, too.
+
+        component, host, run_id, logger, event_type, workload, repetition, scenario, package and
+        plugin become fields of the record; everything else is a tag. ValueError for a field that
+        the schema does not allow.
+        """
+
+    def flush(self, timeout: float = 5.0) -> None:
+        """Waits until everything that was accepted before the call is in the file, at most `timeout`
+        seconds. TimeoutError with what is left and why. Never waits for Loki."""
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Ends this logger and those bound from it: waits until everything is in the file and, where
+        Loki is configured and answers, in Loki; at most `timeout` seconds, then TimeoutError with what
+        is left, which stays for the next program. Where others have the same file open, only for the
+        file. A second call does nothing."""
+
+    def stats(self) -> Stats:
+        """One consistent snapshot of this process's accounting for the file."""
+
+    def __enter__(self) -> Logger: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+        /,
+    ) -> None: ...
+
+def collect(request: Mapping[str, object]) -> dict[str, Any]:
+    """Collects the logs of a run. For `lb_log.collect`."""

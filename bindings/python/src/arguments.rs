@@ -1,0 +1,48 @@
+//! From the arguments of a constructor to a configuration.
+
+use lb_core::config::{self, Config};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping};
+use serde_json::{Map, Value};
+
+use crate::json::{Others, to_json};
+use crate::trouble::raised;
+
+/// Explicit settings, in the form of the core: nested or dotted keys, and `config`.
+pub(crate) type Settings = Map<String, Value>;
+
+/// The settings of keyword arguments. What is None counts as not given. `config` is a file, or a
+/// mapping of settings that the other arguments win over.
+pub(crate) fn settings(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Settings> {
+    let mut settings = Settings::new();
+    let mut mistakes = Vec::new();
+    for (name, value) in arguments.into_iter().flatten() {
+        let name = name.to_string();
+        match to_json(&value, Others::Refused) {
+            Ok(Value::Null) => {}
+            Ok(Value::Object(more)) if name == "config" => {
+                for (key, value) in more {
+                    settings.entry(key).or_insert(value);
+                }
+            }
+            Ok(value) => drop(settings.insert(name, value)),
+            Err(error) => mistakes.push(format!("argument: {name}: {}", error.value(value.py()))),
+        }
+    }
+    if mistakes.is_empty() { Ok(settings) } else { Err(PyValueError::new_err(mistakes.join("\n"))) }
+}
+
+/// As [`settings`], from a mapping.
+pub(crate) fn settings_of(mapping: Option<&Bound<'_, PyMapping>>) -> PyResult<Settings> {
+    let Some(mapping) = mapping else { return Ok(Settings::new()) };
+    let dict = PyDict::new(mapping.py());
+    dict.update(mapping)?;
+    settings(Some(&dict))
+}
+
+/// The configuration that counts: settings over environment over file over defaults.
+pub(crate) fn load(py: Python<'_>, settings: &Settings) -> PyResult<Config> {
+    let json = Value::Object(settings.clone()).to_string();
+    py.detach(|| config::load(json.as_bytes())).map_err(raised)
+}

@@ -1,0 +1,248 @@
+//! `Core`: one opener's part in the core of a log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lb_core::Error;
+use lb_core::logger::Record;
+use lb_core::record::Level;
+use lb_core::shared::Shared;
+use lb_core::stats::{Delivery, RingsIn, Stats};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping, PyString};
+
+use crate::arguments::{load, settings_of};
+use crate::json::{Others, text_of, to_json};
+use crate::tags::{Borrowed, Owned, Tag, all_plain, owned};
+use crate::trouble::{raised, told};
+
+/// The longest wait that a number of seconds can mean.
+const FOREVER: Duration = Duration::from_hours(24 * 365);
+
+/// One opener's part in the core of a log file: what a process has open for one path.
+#[pyclass(frozen, module = "lb_log._native", weakref)]
+pub(crate) struct Core {
+    pub(crate) shared: Arc<Shared>,
+}
+
+#[pymethods]
+impl Core {
+    /// Opens the log of a configuration, or joins those who have its path open already.
+    #[staticmethod]
+    #[pyo3(signature = (config=None))]
+    fn open(py: Python<'_>, config: Option<&Bound<'_, PyMapping>>) -> PyResult<Self> {
+        let config = load(py, &settings_of(config)?)?;
+        let shared = py.detach(|| Shared::open(config)).map_err(raised)?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// The log file.
+    #[getter]
+    fn path(&self) -> String {
+        self.shared.path().to_string_lossy().into_owned()
+    }
+
+    /// The fields that records of this part have unless they bring their own.
+    #[getter]
+    fn identity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let identity = self.shared.identity();
+        let text = serde_json::to_string(identity).map_err(|error| {
+            PyValueError::new_err(format!("the identity cannot be told: {error}"))
+        })?;
+        py.import("json")?.call_method1("loads", (text,))
+    }
+
+    /// Whether this opener has closed or released its part.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.shared.is_closed()
+    }
+
+    /// The id of a context.
+    fn context(&self, py: Python<'_>, fields: &Bound<'_, PyMapping>) -> PyResult<u32> {
+        let json = to_json(fields, Others::AsText)?.to_string();
+        py.detach(|| self.shared.own_context_with(json.as_bytes())).map_err(raised)
+    }
+
+    /// Logs one record.
+    #[pyo3(signature = (context, level, message, timestamp_ns=None, tags=None))]
+    fn log(
+        &self,
+        context: u32,
+        level: &Bound<'_, PyAny>,
+        message: &Bound<'_, PyAny>,
+        timestamp_ns: Option<i64>,
+        tags: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let level = level_of(level)?;
+        offer(&self.shared, Call { context, level, timestamp_ns, message, bound: &[], tags })
+    }
+
+    /// Waits until everything that was accepted before the call is in the file.
+    #[pyo3(signature = (timeout=5.0))]
+    fn flush(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        let timeout = seconds(timeout)?;
+        py.detach(|| self.shared.flush(timeout)).map_err(raised)
+    }
+
+    /// Gives up this part; waits for file and Loki where nobody else has the core.
+    #[pyo3(signature = (timeout=5.0))]
+    fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
+        let timeout = seconds(timeout)?;
+        py.detach(|| self.shared.close(timeout)).map_err(raised)
+    }
+
+    /// The accounting.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        stats_dict(py, &self.shared.stats())
+    }
+}
+
+/// A time-out.
+pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
+    if seconds.is_nan() || seconds < 0.0 {
+        let text = format!("timeout: expected seconds, 0 or more, found {seconds}");
+        return Err(PyValueError::new_err(text));
+    }
+    Ok(Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER).min(FOREVER))
+}
+
+/// The level of a number as `logging` has them, or of a name. A number between two levels means
+/// the lower one.
+pub(crate) fn level_of(level: &Bound<'_, PyAny>) -> PyResult<Level> {
+    if let Ok(number) = level.extract::<i64>() {
+        return Ok(level_of_number(number));
+    }
+    let name =
+        level.cast::<PyString>().ok().and_then(|name| Level::from_name(&name.to_string_lossy()));
+    name.ok_or_else(|| {
+        let found = text_of(level).unwrap_or_default();
+        PyValueError::new_err(format!(
+            "level: expected a number or TRACE, DEBUG, INFO, WARNING, ERROR or CRITICAL, found {found}"
+        ))
+    })
+}
+
+/// As [`level_of`].
+pub(crate) fn level_of_number(number: i64) -> Level {
+    match number {
+        ..10 => Level::Trace,
+        10..20 => Level::Debug,
+        20..30 => Level::Info,
+        30..40 => Level::Warning,
+        40..50 => Level::Error,
+        50.. => Level::Critical,
+    }
+}
+
+/// A record as a caller has it.
+#[derive(Clone, Copy)]
+pub(crate) struct Call<'a, 'py> {
+    pub(crate) context: u32,
+    pub(crate) level: Level,
+    pub(crate) timestamp_ns: Option<i64>,
+    pub(crate) message: &'a Bound<'py, PyAny>,
+    pub(crate) bound: &'a [Tag],
+    pub(crate) tags: Option<&'a Bound<'py, PyDict>>,
+}
+
+/// Logs a record. What goes wrong is counted or told on stderr, and never raised.
+#[inline]
+pub(crate) fn offer(shared: &Shared, call: Call<'_, '_>) -> PyResult<()> {
+    if let Ok(message) = call.message.cast_exact::<PyString>()
+        && let Ok(message) = message.to_str()
+        && call.tags.is_none_or(all_plain)
+    {
+        let tags = Borrowed { bound: call.bound, given: call.tags };
+        let Call { context, level, timestamp_ns, .. } = call;
+        let message = message.as_bytes();
+        match shared.try_log(Record { context, level, timestamp_ns, message, tags }) {
+            Ok(()) => return Ok(()),
+            Err(Error::WouldWait) => {}
+            Err(error) => return failed(call.message.py(), error),
+        }
+    }
+    offer_slowly(shared, call)
+}
+
+/// As [`offer`], for what has to be converted, or may wait.
+#[cold]
+#[inline(never)]
+fn offer_slowly(shared: &Shared, call: Call<'_, '_>) -> PyResult<()> {
+    let py = call.message.py();
+    let tell = &mut |error| told(py, error);
+    let message = text_of(call.message)
+        .or_else(|error| tell(error).map(|()| "<unprintable message>".to_owned()))?;
+    let mut tags = call.bound.to_vec();
+    if let Some(given) = call.tags {
+        tags.extend(owned(given, tell)?);
+    }
+    let (context, level, timestamp_ns) = (call.context, call.level, call.timestamp_ns);
+    let message = message.as_bytes();
+    let tags = Owned(&tags);
+    py.detach(|| shared.log(Record { context, level, timestamp_ns, message, tags }))
+        .or_else(|error| failed(py, error))
+}
+
+/// What the core counts needs no word.
+#[cold]
+fn failed(py: Python<'_>, error: Error) -> PyResult<()> {
+    match error {
+        Error::Dropped | Error::Nested | Error::Rejected(_) => Ok(()),
+        error => told(py, raised(error)),
+    }
+}
+
+/// The accounting as Python has it.
+pub(crate) fn stats_dict<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let counts = [
+        ("offered", stats.offered),
+        ("written", stats.written),
+        ("queued", stats.queued),
+        ("dropped", stats.dropped),
+        ("rejected", stats.rejected),
+        ("truncated", stats.truncated),
+        ("nonfinite", stats.nonfinite),
+        ("shared", stats.shared),
+        ("recovered", stats.recovered),
+        ("damaged", stats.damaged),
+        ("write_errors", stats.write_errors),
+        ("rotations", stats.rotations),
+        ("file_bytes", stats.file_bytes),
+        ("syncs", stats.syncs),
+        ("sync_errors", stats.sync_errors),
+        ("segments_deleted", stats.segments_deleted),
+    ];
+    for (name, count) in counts {
+        dict.set_item(name, count)?;
+    }
+    let rings_in = match stats.rings_in {
+        RingsIn::Shm => "shm",
+        RingsIn::Log => "log",
+        RingsIn::Memory => "memory",
+    };
+    dict.set_item("rings_in", rings_in)?;
+    dict.set_item("apart", stats.apart)?;
+    dict.set_item("loki", stats.loki.as_ref().map(|loki| delivery_dict(py, loki)).transpose()?)?;
+    Ok(dict)
+}
+
+fn delivery_dict<'py>(py: Python<'py>, loki: &Delivery) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let counts = [
+        ("lines", loki.lines),
+        ("acknowledged", loki.acknowledged),
+        ("below_level", loki.below_level),
+        ("pending", loki.pending),
+        ("parked", loki.parked),
+        ("quarantined", loki.quarantined),
+        ("replayed", loki.replayed),
+        ("missing", loki.missing),
+    ];
+    for (name, count) in counts {
+        dict.set_item(name, count)?;
+    }
+    Ok(dict)
+}

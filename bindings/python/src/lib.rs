@@ -1,0 +1,29 @@
+//! `lb_log._native`: the core of lb-log for Python.
+//!
+//! Nothing here calls Python from a thread of ours, and the interpreter's lock is released before
+//! anything that may wait.
+
+mod arguments;
+mod collecting;
+mod core;
+mod json;
+mod logger;
+mod tags;
+mod trouble;
+
+use pyo3::prelude::*;
+
+/// The core of lb-log.
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use crate::collecting::collect;
+    #[pymodule_export]
+    use crate::core::Core;
+    #[pymodule_export]
+    use crate::logger::Logger;
+
+    #[pymodule_export]
+    #[allow(non_upper_case_globals)]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}
