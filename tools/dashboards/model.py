@@ -73,7 +73,7 @@ def label_variable(
     name: str, of: str, stream: str, description: str, *, several: bool = True, sort: int = ALPHABETICAL
 ) -> Json:
     """The values of a label in Loki's streams. Where several may be chosen, all are at first."""
-    everything = {"current": {"text": ["All"], "value": ["$__all"]}, "allValue": ".+"} if several else {"current": {}}
+    everything = {"current": {"text": ["All"], "value": ["$__all"]}, "allValue": ".+"} if several else {}
     return {
         "name": name,
         "label": name.capitalize(),

@@ -141,7 +141,6 @@ def number(
         "justifyMode": "center",
         "wideLayout": True,
         "showPercentChange": False,
-        "percentChangeColorMode": "standard",
     }
     return panel("stat", title, description, width, [target], options, defaults)
 
@@ -172,7 +171,6 @@ def table(
     options: Json = {
         "showHeader": True,
         "cellHeight": "sm",
-        "footer": {"show": False, "reducer": ["sum"], "countRows": False, "fields": ""},
         "sortBy": [{"displayName": sort[0], "desc": sort[1]}] if sort else [],
     }
     made = panel("table", title, description, width, targets, options, defaults)

@@ -165,23 +165,17 @@ def durations() -> list[Line]:
             calculations=["mean", "max"],
         )
 
-    parts = [
-        ("http_req_blocked", "blocked"),
-        ("http_req_connecting", "connecting"),
-        ("http_req_tls_handshaking", "TLS"),
-        ("http_req_sending", "sending"),
-        ("http_req_waiting", "waiting"),
-        ("http_req_receiving", "receiving"),
-    ]
-    mean = [
-        over_time(f"avg(avg_over_time({summaries(RUN, metric)} {tag('avg')} [$__auto]))", legend, chr(ord("A") + at))
-        for at, (metric, legend) in enumerate(parts)
-    ]
+    parts = "blocked|connecting|tls_handshaking|sending|waiting|receiving"
     where = panels.lines(
         "Where the time goes",
         "Parts of a request: means of k6's windows, averaged over names. Waiting is the time to the first byte.",
         12,
-        *mean,
+        over_time(
+            f'avg by (part) (avg_over_time({RUN} |~ `"metric":"http_req_({parts})"` |= `"final":false` '
+            '| event_type="metric_summary" | json metric="tags.metric", value="tags.avg" '
+            '| label_format part=`{{trimPrefix "http_req_" .metric}}` | unwrap value [$__auto]))',
+            "{{part}}",
+        ),
         unit="ms",
         no_value=NO_K6,
         least="10s",
