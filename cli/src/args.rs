@@ -23,6 +23,7 @@ Examples:
   lb report -o run.html         a page on the newest run
   lb report run-1 run-2         two runs compared
   lb collect run-20261122-101112 --from node-1: --from me@node-2:/data/results
+  lb plugins list               what Grafana can show
   lb config check               every mistake in file and environment at once
   lb config init                a commented lb.toml to start with
   lb config show -v             every key with its value, source and meaning
@@ -158,6 +159,9 @@ pub(crate) enum Command {
     /// What lb asks of an lb on another machine
     #[command(subcommand, hide = true)]
     CollectSource(CollectSourceCommand),
+    /// What Grafana shows: datasources and dashboards that come with lb, and your own
+    #[command(subcommand, after_help = PLUGINS_EXAMPLES)]
+    Plugins(PluginsCommand),
     /// Show or check the configuration, or write a file to start with
     #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
@@ -218,6 +222,30 @@ Examples:
   lb config show -v             every key with its value, source and meaning
   lb config check               every mistake in file and environment at once
   lb config init                a commented lb.toml to start with";
+
+const PLUGINS_EXAMPLES: &str = "\
+Examples:
+  lb plugins list -v            all plugins, and their settings with values and meaning
+  lb plugins check              every mistake in all of them, and in their settings
+  lb plugins check ./energy     in one folder
+  lb plugins init energy        a plugin to start with";
+
+/// What to do with plugins.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum PluginsCommand {
+    /// All plugins (-v: their settings with values and meaning)
+    List,
+    /// Every mistake at once
+    Check {
+        /// Plugins' folders (otherwise all plugins)
+        folders: Vec<PathBuf>,
+    },
+    /// Write a plugin to start with
+    Init {
+        /// Its name, that of its folder below `plugins_dir`
+        name: String,
+    },
+}
 
 /// What to compare or push.
 #[derive(Clone, Debug, Args)]

@@ -1,6 +1,8 @@
 //! The `lb` command: what was logged, where it is, and what the configuration comes to.
 
 mod args;
+#[allow(dead_code, reason = "for lb provision")]
+mod assets;
 mod bar;
 mod bars;
 mod collect_source;
@@ -9,6 +11,8 @@ mod exec;
 mod init;
 mod interrupt;
 mod logs;
+#[allow(dead_code, reason = "for lb provision")]
+mod plugins;
 mod progress;
 mod reader;
 mod record;
@@ -101,6 +105,7 @@ fn obey(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
         Command::Report { runs, output } => report::run(runs, output.as_deref(), &cli.common, say),
         Command::Collect(args) => say.told(&progress::collect(args, &flags, say)?),
         Command::CollectSource(command) => collect_source::run(command),
+        Command::Plugins(command) => plugins::run(command, &cli.common, say),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }
 }
