@@ -279,7 +279,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_shown(folder: Path) -> Non
     empty = put(folder / "empty.jsonl")
     done = lb(folder, "logs", str(empty))
     assert done.returncode == 2
-    assert b"no log file of ours" in done.stderr
+    assert b"this file is empty" in done.stderr
 
 
 def test_a_reader_that_has_seen_enough(folder: Path) -> None:

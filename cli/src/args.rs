@@ -186,7 +186,8 @@ pub(crate) struct StatusArgs {
     #[arg(short, long)]
     pub(crate) watch: bool,
     /// Seconds between two looks
-    #[arg(long, value_name = "SECONDS", default_value = "2", requires = "watch", value_parser = pause)]
+    #[arg(long, value_name = "SECONDS", default_value = "2", requires = "watch", value_parser = pause,
+          allow_negative_numbers = true)]
     pub(crate) interval: Duration,
 }
 
@@ -254,7 +255,7 @@ pub(crate) struct Shipped {
     #[arg(required = true, value_name = "RUN|FILE")]
     pub(crate) runs: Vec<String>,
     /// Give up after so many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, allow_negative_numbers = true)]
     timeout: Option<Duration>,
 }
 
@@ -301,8 +302,12 @@ pub(crate) struct VerifyArgs {
     pub(crate) repair: bool,
 }
 
+fn number_of_seconds(text: &str) -> Result<f64, String> {
+    text.parse().map_err(|_| "expected a number of seconds".to_owned())
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
-    let seconds: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
+    let seconds = number_of_seconds(text)?;
     Duration::try_from_secs_f64(seconds).map_err(|_| "expected a number of seconds".to_owned())
 }
 
@@ -322,7 +327,7 @@ pub(crate) struct Exec {
     #[arg(long, value_name = "NAME")]
     pub(crate) workload: Option<String>,
     /// The repetition, from 1 (otherwise as configured; 1)
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) repetition: Option<String>,
     /// The scenario
     #[arg(long, value_name = "NAME")]
@@ -382,7 +387,7 @@ pub(crate) struct Logs {
     #[arg(long, value_name = "NAME")]
     pub(crate) workload: Vec<String>,
     /// Only of this repetition
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     pub(crate) repetition: Vec<u64>,
     /// Only of this phase
     #[arg(long, value_name = "NAME")]
@@ -428,10 +433,11 @@ pub(crate) struct CollectArgs {
     #[arg(long)]
     pub(crate) remove_source: bool,
     /// Seconds a host may be silent before it is given up
-    #[arg(long, value_name = "S", default_value_t = 60.0)]
+    #[arg(long, value_name = "S", default_value_t = 60.0, value_parser = number_of_seconds,
+          allow_negative_numbers = true)]
     pub(crate) timeout: f64,
     /// Sources at once
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 8, allow_negative_numbers = true, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: u16,
     /// Change nothing; say what would be fetched
     #[arg(long)]
@@ -440,7 +446,7 @@ pub(crate) struct CollectArgs {
     #[arg(long)]
     pub(crate) no_gzip: bool,
     /// 1 is fast, 9 is small
-    #[arg(long, value_name = "LEVEL", default_value_t = 6, conflicts_with = "no_gzip",
+    #[arg(long, value_name = "LEVEL", default_value_t = 6, allow_negative_numbers = true, conflicts_with = "no_gzip",
           value_parser = clap::value_parser!(u32).range(1..=9))]
     pub(crate) gzip_level: u32,
     /// The command that reaches hosts (otherwise as configured; ssh)

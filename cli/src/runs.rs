@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
 use std::ops::AddAssign;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use serde::Serialize;
 
 use crate::Outcome;
 use crate::args::Common;
-use crate::blocks::{Blocks, plain};
+use crate::blocks::{Blocks, plain, torn};
 use crate::log::Log;
 use crate::record::{Record, Stamp, level_of_line};
 use crate::run::Run;
@@ -107,11 +106,10 @@ impl AddAssign for Sum {
 fn summary(run: &Run, problems: &mut Vec<String>) -> Entry {
     let files: Vec<&Path> = run.logs.iter().flat_map(Log::records).collect();
     let mut sum = Sum::default();
-    for (path, (of_file, read)) in files.iter().zip(threads::each(&files, |path| count(path))) {
+    for (path, (of_file, torn)) in files.iter().zip(threads::each(&files, |path| count(path))) {
         sum += of_file;
-        if let Err(error) = read {
-            let path = path.display();
-            problems.push(format!("{path}: {error}; only what could be read of it is counted"));
+        if let Some(why) = torn {
+            problems.push(format!("{}: {why}", path.display()));
         }
     }
     let name = run.path.file_name().unwrap_or(run.path.as_os_str());
@@ -127,13 +125,14 @@ fn summary(run: &Run, problems: &mut Vec<String>) -> Entry {
     }
 }
 
-/// Counts the records of a file; what was counted before a failure, too.
-fn count(path: &Path) -> (Sum, io::Result<()>) {
-    let mut sum = Sum::default();
+/// Counts the records of a file, and why not all of them.
+fn count(path: &Path) -> (Sum, Option<String>) {
+    let (mut sum, mut bytes) = (Sum::default(), 0);
     let counted = File::open(path).and_then(|file| {
         let mut blocks = Blocks::new(plain(path, file, 0), 0);
         let mut seen = Identities::default();
         while let Some((_, block)) = blocks.next_block()? {
+            bytes += block.len() as u64;
             let mut rest = block;
             while let Some(end) = memchr(b'\n', rest) {
                 sum.add(&rest[..end], &mut seen);
@@ -142,7 +141,7 @@ fn count(path: &Path) -> (Sum, io::Result<()>) {
         }
         Ok(())
     });
-    (sum, counted)
+    (sum, counted.err().map(|error| torn(path, &error, bytes, "counted")))
 }
 
 /// The part of a line that tells component and host, as it was last: mostly it stays.

@@ -79,9 +79,16 @@ impl Say {
 
     /// What went wrong, a line for each mistake.
     pub(crate) fn error(self, error: &anyhow::Error) {
-        for line in format!("{error:#}").lines() {
-            self.mistake(line);
+        let mut text = String::new();
+        for cause in error.chain().map(ToString::to_string) {
+            // Errors of the core tell their cause themselves.
+            if text.is_empty() {
+                text = cause;
+            } else if !text.contains(&cause) {
+                text = format!("{text}: {cause}");
+            }
         }
+        text.lines().for_each(|line| self.mistake(line));
     }
 
     /// One mistake of several.

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Resul
         say.warning(problem);
     }
     if verified.files.is_empty() {
-        say.remark("no logs there");
+        say.remark(&format!("{}: no logs there", args.what.runs.join(", ")));
         return Ok(Outcome::Partly);
     }
     let mut said = Vec::new();
@@ -116,6 +116,11 @@ fn tell(verified: &Verified, loki: &LokiConfig, repaired: bool, say: Say) {
             "{} parked: Loki refuses them for now; see `lb push --timeout`",
             counted(parked, "line")
         ));
+    }
+    for file in &verified.files {
+        if let Some(damaged) = &file.damaged {
+            say.warning(&format!("{}: {damaged}", near(&file.path)));
+        }
     }
     let unreadable: u64 = verified.files.iter().map(|file| file.unreadable).sum();
     if unreadable > 0 {
@@ -247,6 +252,7 @@ fn document(verified: &Verified, loki: &LokiConfig, problems: &[String]) -> Valu
             "lines": file.lines,
             "below_level": file.below_level,
             "unreadable": file.unreadable,
+            "damaged": file.damaged,
         });
         with(value, &file.tally)
     });

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::filter::Filter;
-use crate::blocks::{Blocks, is_gzipped, plain};
+use crate::blocks::{Blocks, is_gzipped, plain, torn};
 use crate::record::Stamp;
 
 /// Lines that stand together in a file.
@@ -54,7 +54,8 @@ pub(super) fn search(
             Ok(Some(block)) => block,
             Ok(None) => break,
             Err(error) => {
-                problems.push(torn(path, &error, blocks.position()));
+                let why = torn(path, &error, blocks.position(), "shown");
+                problems.push(format!("{}: {why}", path.display()));
                 break;
             }
         };
@@ -72,11 +73,4 @@ pub(super) fn search(
         problems.push(format!("{path}: {strange} lines are no records, and left out"));
     }
     Ok(Searched { path: path.to_path_buf(), file, blocks: found, end: blocks.position() })
-}
-
-fn torn(path: &Path, error: &io::Error, after: u64) -> String {
-    let (file, copy) = (path.display(), is_gzipped(path));
-    let what = if copy { "the gzip data is cut or damaged" } else { "it cannot be read further" };
-    let then = if copy { "; collect it again" } else { "" };
-    format!("{file}: {what} behind {after} bytes of lines: {error}; those are shown{then}")
 }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::record::Record;
 use super::survey::Survey;
 use crate::bar::Bar;
-use crate::blocks::{Blocks, is_gzipped, plain};
+use crate::blocks::{Blocks, plain, torn};
 
 /// A file that was read.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -41,14 +41,7 @@ impl File {
 pub(crate) fn read(path: &Path, shown: String, survey: &mut Survey, progress: &mut Steps) -> File {
     let mut file = File { path: shown, ..File::default() };
     if let Err(error) = each_line(path, &mut file, survey, progress) {
-        let copy = is_gzipped(path);
-        let what =
-            if copy { "the gzip data is cut or damaged" } else { "it cannot be read further" };
-        let then = if copy { "; collect it again" } else { "" };
-        file.problem = Some(format!(
-            "{what} behind {} bytes of lines: {error}; those are in the report{then}",
-            file.bytes
-        ));
+        file.problem = Some(torn(path, &error, file.bytes, "in the report"));
     }
     file
 }

@@ -247,6 +247,9 @@ fn advice(said: &str, target: &str) -> String {
         () if said.contains("Could not resolve hostname") => {
             "check the name (a folder here is written ./name) and collect again"
         }
+        () if said.contains(": not found") => {
+            "name a command that is there with --ssh (or collect.ssh), and collect again"
+        }
         () if said.contains("Connection refused") => "start its ssh server and collect again",
         () => "collect again when it can be reached",
     };

@@ -38,6 +38,9 @@ pub fn push(
     let text = if pushed.is_empty() { String::new() } else { table(&pushed).text() };
     let mut told = Told::new(document(&pushed, &loki, &several.problems), text);
     told.said.extend(warnings.into_iter().map(Said::Warning));
+    if several.logs.is_empty() && several.collected.is_empty() {
+        told.remark(format!("{}: no logs there", runs.join(", ")));
+    }
     conclude(&mut told, &pushed, &several, interrupted);
     Ok(told)
 }
@@ -53,7 +56,6 @@ fn conclude(told: &mut Told, pushed: &[Pushed], several: &Several, interrupted: 
     }
     let left: u64 = pushed.iter().map(|one| one.delivery.pending).sum();
     if several.logs.is_empty() && several.collected.is_empty() {
-        told.remark("no logs there".into());
         told.outcome = Outcome::Partly;
     } else if held {
         told.outcome = Outcome::Failed;

@@ -14,6 +14,7 @@ use crate::config::{Flags, LokiConfig, Rotation};
 use crate::encode::timestamp;
 use crate::error::Result;
 use crate::loki::{Shipping, shipping};
+use crate::runs::blocks::torn;
 use crate::runs::lines::Counts;
 use crate::runs::log::Log;
 use crate::runs::rings::{Process, Rings};
@@ -154,8 +155,8 @@ impl<'a> Looks<'a> {
         for path in log.files() {
             let (content, read) = self.counts.count(path);
             if let Err(error) = read {
-                let path = path.display();
-                problems.push(format!("{path}: {error}; only what could be read of it is counted"));
+                let why = torn(path, &error, content.bytes, "counted");
+                problems.push(format!("{}: {why}", path.display()));
             }
             files.push(FileEntry {
                 path: path.display().to_string(),

@@ -23,6 +23,21 @@ pub fn is_gzipped(path: &Path) -> bool {
     path.as_os_str().as_encoded_bytes().ends_with(GZIP_SUFFIX.as_bytes())
 }
 
+/// Why not all of a file could be read, how far it was, and what to do. `those` says what became of
+/// what comes before.
+#[must_use]
+pub fn torn(path: &Path, error: &io::Error, after: u64, those: &str) -> String {
+    let (what, then) = if is_gzipped(path) {
+        ("the gzip data is cut or damaged", "; collect it again")
+    } else {
+        ("it cannot be read further", "")
+    };
+    match after {
+        0 => format!("cannot be read: {error}{then}"),
+        _ => format!("{what} behind {after} bytes of lines: {error}; those are {those}{then}"),
+    }
+}
+
 /// The plain bytes of a file from this place on; of a gzipped one, from its beginning.
 #[must_use]
 pub fn plain(path: &Path, file: File, from: u64) -> Box<dyn Read + Send> {

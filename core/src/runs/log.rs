@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
-use super::blocks::{GZIP_SUFFIX, is_gzipped, plain};
+use super::blocks::{GZIP_SUFFIX, is_gzipped, plain, torn};
 use crate::names;
 use crate::record::BEGINNING;
 
@@ -161,7 +161,7 @@ fn is_ours(log: &Log, problems: &mut Vec<String>) -> bool {
     log.files().any(|path| {
         let begins = begins_with_record(path);
         begins.unwrap_or_else(|error| {
-            problems.push(format!("{}: cannot be read: {error}", path.display()));
+            problems.push(format!("{}: {}", path.display(), torn(path, &error, 0, "")));
             false
         })
     })

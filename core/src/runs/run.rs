@@ -87,8 +87,10 @@ fn at(path: &Path) -> Result<Run> {
     }
     let Some(log) = Log::of_file(path) else {
         log::begins_with_record(path).map_err(|e| Error::io(path, "cannot be read", e))?;
+        let what =
+            if kind.len() == 0 { "this file is empty" } else { "this is no log file of ours" };
         return Err(argument(format!(
-            "{}: this is no log file of ours; name a .jsonl or .jsonl.gz file, or a folder",
+            "{}: {what}; name a .jsonl or .jsonl.gz file, or a folder",
             path.display()
         )));
     };

@@ -39,6 +39,9 @@ pub struct FileChecked {
     pub unreadable: u64,
     /// The others.
     pub tally: Tally,
+    /// Why it could not be read to its end, where a collected copy is cut or damaged: what comes
+    /// before was compared.
+    pub damaged: Option<String>,
 }
 
 /// A stream, compared.
@@ -150,7 +153,8 @@ impl Verified {
     #[must_use]
     pub fn is_equal(&self) -> bool {
         let Tally { lacking, pending, parked, .. } = self.tally();
-        let readable = self.files.iter().all(|file| file.unreadable == 0);
+        let whole = |file: &FileChecked| file.unreadable == 0 && file.damaged.is_none();
+        let readable = self.files.iter().all(whole);
         self.finished && lacking + pending + parked == 0 && readable
     }
 }

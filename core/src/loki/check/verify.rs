@@ -335,6 +335,7 @@ impl Verifier {
                     below_level: walked.below_level,
                     unreadable,
                     tally,
+                    damaged: walked.damaged.clone(),
                 })
                 .collect(),
             gaps: gaps.rows().map(gap).collect(),

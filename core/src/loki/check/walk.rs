@@ -16,6 +16,7 @@ use crate::loki::ship::segments::Part;
 use crate::loki::ship::source::LONGEST_LINE;
 use crate::loki::wire::line::{Line, LineReader};
 use crate::record::Level;
+use crate::runs::blocks::torn;
 
 /// Bytes that are read at once of each log.
 const CHUNK: usize = 64 << 10;
@@ -49,6 +50,8 @@ pub(super) struct Walked {
     pub(super) bytes: u64,
     pub(super) lines: u64,
     pub(super) below_level: u64,
+    /// Why a compressed file ends before its end.
+    pub(super) damaged: Option<String>,
 }
 
 /// A walk under way.
@@ -90,7 +93,7 @@ impl Walk {
             let file = live.then(|| Lines::file(part)).transpose().map_err(failed)?;
             left.push_back((self.files.len(), part.clone(), file));
             let (path, bytes) = (part.path.clone(), part.committed);
-            self.files.push(Walked { path, bytes, lines: 0, below_level: 0 });
+            self.files.push(Walked { path, bytes, lines: 0, below_level: 0, damaged: None });
         }
         self.logs.push(Log { reader: LineReader::new(labels), left, open: None, head: None });
         self.advance(self.logs.len() - 1)
@@ -127,7 +130,13 @@ impl Walk {
             };
             let walked = &mut self.files[*file];
             let start = lines.at;
-            let read = lines.next().map_err(|e| Error::io(&walked.path, "reading the log", e))?;
+            let read = match lines.next() {
+                Err(error) if !lines.plain => {
+                    walked.damaged = Some(torn(&walked.path, &error, lines.at, "compared"));
+                    false
+                }
+                read => read.map_err(|e| Error::io(&walked.path, "reading the log", e))?,
+            };
             if !read {
                 self.bytes += if lines.plain { 0 } else { walked.bytes };
                 log.open = None;
