@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -54,6 +55,11 @@ def options_of_the_code(folder: Path) -> list[Row]:
 def row_text(row: Row) -> str:
     key, default, meaning = row
     return f"| `{key}` | {f'`{default}`' if default else ''} | {meaning} |"
+
+
+def test_screens_are_what_is_printed() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools/screens.py", "--check"], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_table_of_options_is_that_of_the_code(tmp_path: Path) -> None:

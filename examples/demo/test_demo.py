@@ -16,6 +16,7 @@ import pytest
 import show
 
 DEMO = Path(__file__).resolve().parent / "demo.sh"
+README = DEMO.parents[2] / "README.md"
 
 
 def left_of_group(group: int) -> list[str]:
@@ -40,6 +41,12 @@ def start_demo(scratch: Path, *options: str) -> subprocess.Popen[str]:
     )
 
 
+def headings(page: str) -> list[str]:
+    """What stands in the page whatever the numbers are."""
+    lines = (re.sub(r"[─ ]+", " ", line.replace("p95", "")).strip() for line in page.splitlines())
+    return [line for line in lines if line and not re.search(r"\d|\.jsonl", line)]
+
+
 @pytest.mark.timeout(180)
 def test_the_demo_shows_what_k6_did_and_leaves_nothing_but_the_log(tmp_path: Path) -> None:
     demo = start_demo(tmp_path)
@@ -51,6 +58,9 @@ def test_the_demo_shows_what_k6_did_and_leaves_nothing_but_the_log(tmp_path: Pat
     (log,) = (tmp_path / "runs").glob("demo-*/logs/k6-*.jsonl")
     assert gzip.decompress(copy.read_bytes()) == log.read_bytes()
     page = output[output.index("The log file") :]
+    shown = re.search(r"^```\n(The log file ─.*?)^```$", README.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    assert shown
+    assert headings(page) == headings(shown[1]), "tools/screens.py records README's screens anew"
     for wanted in (
         r"/runs/demo-[0-9-]+/logs/k6-\S+\.jsonl",
         r"\bhttp_req +[1-9]",
