@@ -1,8 +1,11 @@
 """The native part of lb_log. `Logger` is public as `lb_log.Logger`; the rest is for lb_log itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from os import PathLike
 from types import TracebackType
-from typing import Any, TypedDict, final
+from typing import Any, TypeAlias, TypedDict, final
+
+StrPath: TypeAlias = str | PathLike[str]
 
 __version__: str
 
@@ -209,3 +212,82 @@ class Logger:
 
 def collect(request: Mapping[str, object]) -> dict[str, Any]:
     """Collects the logs of a run. For `lb_log.collect`."""
+
+@final
+class Told:
+    """What a command has to tell."""
+
+    @property
+    def outcome(self) -> int:
+        """Its exit status: 0 all done; 1 done in part, or nothing found; 2 nothing done."""
+
+    @property
+    def heading(self) -> str | None:
+        """A remark before the text."""
+
+    @property
+    def text(self) -> str:
+        """Data, for people."""
+
+    @property
+    def document(self) -> str:
+        """Data, as JSON."""
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        """Pairs of a kind (`error`, `warning`, `remark`) and a sentence, to be said behind the data."""
+
+def status(
+    run: str,
+    *,
+    config: StrPath | None = None,
+    output_dir: StrPath | None = None,
+    loki_endpoint: str | None = None,
+) -> Told:
+    """Looks at a run's files. ValueError, OSError with what is wrong, here and below."""
+
+def drain(
+    folder: StrPath | None = None,
+    *,
+    config: StrPath | None = None,
+    output_dir: StrPath | None = None,
+    loki_endpoint: str | None = None,
+) -> Told:
+    """Moves what dead processes left in their rings into their files."""
+
+def push(
+    runs: list[str],
+    from_start: bool,
+    timeout: float | None,
+    goes_on: Callable[[str, int, int, str | None], bool],
+    *,
+    config: StrPath | None = None,
+    output_dir: StrPath | None = None,
+    loki_endpoint: str | None = None,
+) -> Told:
+    """Pushes what Loki has not acknowledged, for at most `timeout` seconds and until `goes_on` (log,
+    lines, pending ones, why they are) says no."""
+
+def collect_told(
+    run: str,
+    sources: list[str],
+    *,
+    remove_source: bool,
+    timeout: float,
+    jobs: int,
+    dry_run: bool,
+    gzip_level: int | None,
+    ssh: str | None,
+    config: StrPath | None = None,
+    output_dir: StrPath | None = None,
+    loki_endpoint: str | None = None,
+) -> Told:
+    """Collects a run's logs. `timeout`: the seconds that a host may be silent; no `gzip_level`: plain
+    files."""
+
+def find_logs(runs: list[str], config: StrPath | None, output_dir: StrPath | None) -> tuple[list[list[str]], list[str]]:
+    """For each log of some runs the files that hold its records, oldest first; and what could not be
+    read."""
+
+def safe(text: str) -> str:
+    """Text that cannot steer a terminal."""

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod collecting;
+mod commands;
 mod core;
 mod json;
 mod logger;
@@ -18,6 +19,8 @@ use pyo3::prelude::*;
 mod _native {
     #[pymodule_export]
     use crate::collecting::collect;
+    #[pymodule_export]
+    use crate::commands::{Told, collect_told, drain, find_logs, push, safe, status};
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]
