@@ -1,7 +1,7 @@
 //! A core: what a process has open for one log. A forked child has one of its own.
 
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::contexts::Contexts;
 use crate::error::{Error, Result};
 use crate::file::{Apart, LogFile, NotOnDisk, Unsynced};
 use crate::intake::Intake;
-use crate::loki::{Shipper, target};
+use crate::loki::{Shipper, Target, target};
 use crate::notice::say;
 use crate::place::make_rings;
 use crate::record::Context;
@@ -33,7 +33,13 @@ pub(crate) struct Core {
     /// A flush waits for the disk.
     sync_always: bool,
     /// Where lines are pushed to Loki.
-    shipper: Option<Shipper>,
+    shipper: OnceLock<Shipper>,
+    /// Held by who starts that.
+    starting: Mutex<()>,
+    /// The Loki that must have rotated files before they go.
+    delivered_to: Arc<OnceLock<Target>>,
+    /// The log that it began with.
+    first: PathBuf,
     pub(crate) rings_in: RingsIn,
 }
 
@@ -72,12 +78,13 @@ impl Core {
             ids.add(context, &made.file, config.max_record_bytes)?;
         }
         let rings = Rings::new(made.file);
+        let delivered_to = Arc::new(OnceLock::new());
         let writer = Writer {
             rings: rings.clone(),
             signals: signals.clone(),
             log,
             note: made.note,
-            retention: Retention::new(config.retention, config.loki.as_ref().map(target)),
+            retention: Retention::new(config.retention, delivered_to.clone()),
             unsynced: unsynced.clone(),
             converter,
             max_record_bytes: config.max_record_bytes,
@@ -92,23 +99,36 @@ impl Core {
         let first = writer.log.path().to_path_buf();
         let sync_thread = syncer.start(path)?;
         let writer_thread = writer.start().inspect_err(|_| unsynced.stop())?;
-        let shipper = match config.loki.as_ref().filter(|loki| loki.enabled) {
-            Some(loki) => {
-                let signals = signals.clone();
-                let log = first.clone();
-                let logs = move || [vec![first.clone()], signals.logs_apart()].concat();
-                Some(Shipper::start(&log, loki, logs)?)
-            }
-            None => None,
-        };
-        Ok(Self {
+        let core = Self {
             intake: Intake::new(rings, signals, ids, clock, config),
             threads: Mutex::new(vec![writer_thread, sync_thread]),
             unsynced,
             sync_always: config.sync.always,
-            shipper,
+            shipper: OnceLock::new(),
+            starting: Mutex::default(),
+            delivered_to,
+            first,
             rings_in: made.rings_in,
-        })
+        };
+        core.ship(config)?;
+        Ok(core)
+    }
+
+    /// Pushes the lines of this log to Loki from now on, where the configuration enables that and
+    /// nothing does it yet.
+    pub(crate) fn ship(&self, config: &Config) -> Result<()> {
+        let Some(loki) = config.loki.as_ref().filter(|loki| loki.enabled) else { return Ok(()) };
+        let _starting = self.starting.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shipper.get().is_some() {
+            return Ok(());
+        }
+        if config.retention.needs_delivery {
+            let _ = self.delivered_to.set(target(loki));
+        }
+        let (first, signals) = (self.first.clone(), self.intake.signals.clone());
+        let logs = move || [vec![first.clone()], signals.logs_apart()].concat();
+        let _ = self.shipper.set(Shipper::start(&self.first, loki, logs)?);
+        Ok(())
     }
 
     /// The contexts that were made, in the order of their ids.
@@ -136,11 +156,13 @@ impl Core {
     }
 
     /// Refuses further records and waits until all accepted ones are in the file, the disk has
-    /// answered, and Loki has the lines where it is configured and answers.
-    pub(crate) fn close(&self, path: &Path, timeout: Duration) -> Result<()> {
+    /// answered, and Loki has the lines where it is configured and answers: for
+    /// that, at most `for_loki`.
+    pub(crate) fn close(&self, path: &Path, timeout: Duration, for_loki: Duration) -> Result<()> {
         let deadline = Instant::now() + timeout;
         let written = self.close_file(path, timeout, deadline);
-        let shipped = self.shipper.as_ref().map_or(Ok(()), |shipper| shipper.close(deadline));
+        let deadline = deadline.min(Instant::now() + for_loki);
+        let shipped = self.shipper.get().map_or(Ok(()), |shipper| shipper.close(deadline));
         written.and(shipped)
     }
 
@@ -215,7 +237,7 @@ impl Core {
             syncs,
             sync_errors,
             segments_deleted,
-            loki: self.shipper.as_ref().map(Shipper::delivery),
+            loki: self.shipper.get().map(Shipper::delivery),
         }
     }
 }

@@ -28,6 +28,8 @@ pub struct Logger {
     first: Link,
     closed: AtomicBool,
     config: Config,
+    /// By which it ships, where that was asked for later.
+    shipping: OnceLock<Box<Config>>,
 }
 
 /// The core of one process on the way from the one that opened the logger to this one.
@@ -76,7 +78,13 @@ impl Logger {
     /// [`Error::Io`] where a folder or file cannot be used.
     pub fn with(config: Config) -> Result<Self> {
         let first = Link::new(&config, std::slice::from_ref(&config.context))?;
-        Ok(Self { mark: era_mark(), first, closed: AtomicBool::new(false), config })
+        Ok(Self {
+            mark: era_mark(),
+            first,
+            closed: AtomicBool::new(false),
+            config,
+            shipping: OnceLock::new(),
+        })
     }
 
     /// The core of this process, where it has one.
@@ -128,10 +136,44 @@ impl Logger {
                 continue;
             }
             let contexts = last.core.as_ref().map(Core::contexts).unwrap_or_default();
-            let made = Link::new(&self.config, &contexts).map(|link| last.next.set(Box::new(link)));
+            let made = self.link(&contexts).map(|link| last.next.set(Box::new(link)));
             last.maker.store(0, Ordering::Release);
             made?.map_err(|_| Error::Closed)?;
         }
+    }
+
+    fn link(&self, contexts: &[Context]) -> Result<Link> {
+        let link = Link::new(&self.config, contexts)?;
+        if let (Some(core), Some(shipping)) = (&link.core, self.shipping.get()) {
+            core.ship(shipping)?;
+        }
+        Ok(link)
+    }
+
+    /// Pushes the lines of this log to Loki from now on, as another configuration says; those that
+    /// are in the file already, too. It holds in forked children. Where the log is shipped already,
+    /// that goes on as it is; what differs from what is asked for comes back, a sentence each.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where it does not enable Loki, [`Error::Closed`] behind a close, and what
+    /// [`Logger::with`] fails with.
+    pub fn ship(&self, config: &Config) -> Result<Vec<String>> {
+        if !config.loki.as_ref().is_some_and(|loki| loki.enabled) {
+            return Err(Error::Config(
+                "loki.enabled: false, so that nothing can be shipped".into(),
+            ));
+        }
+        if self.closed.load(Ordering::Relaxed) {
+            return Err(Error::Closed);
+        }
+        let already = self.config.loki.as_ref().is_some_and(|loki| loki.enabled);
+        let first = if already {
+            &self.config
+        } else {
+            self.shipping.get_or_init(|| Box::new(config.clone()))
+        };
+        self.core()?.ship(first)?;
+        Ok(first.keeps(config, |key| key.block() == "loki"))
     }
 
     /// Logs one record. It is accepted when this returns `Ok`: from then on it is safe from a
@@ -160,6 +202,23 @@ impl Logger {
         self.core()?.intake.log(record, Full::Asks)
     }
 
+    /// Logs one record behind the end of the core, as at the exit of a program: the log is opened
+    /// for it alone, and closed. Loki gets it from whoever opens the log next.
+    ///
+    /// # Errors
+    /// As [`Logger::log`] and [`Logger::with`].
+    pub fn log_late<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
+        let contexts = self.existing().and_then(|link| link.core.as_ref()).map(Core::contexts);
+        let mut config = self.config.clone();
+        config.loki = None;
+        // What Loki has is not known here.
+        config.retention.backups = None;
+        let link = Link::new(&config, &contexts.unwrap_or_default())?;
+        let Some(core) = &link.core else { return Err(Error::Closed) };
+        core.intake.log(record, Full::Waits)?;
+        core.close(&link.path, DROP_TIMEOUT, Duration::ZERO)
+    }
+
     /// Logs the entries of a batch, in order (see `frame.rs` for its form). An entry that cannot
     /// be understood is rejected and counted; the others are not touched.
     ///
@@ -179,6 +238,11 @@ impl Logger {
             Ok(core) => core.intake.reject(why),
             Err(_) => Error::Rejected(why),
         }
+    }
+
+    /// Whether it was closed, by whoever.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// The configuration that was opened.
@@ -231,9 +295,17 @@ impl Logger {
     /// # Errors
     /// [`Error::Timeout`] with what is left and why.
     pub fn close(&self, timeout: Duration) -> Result<()> {
+        self.end(timeout, timeout)
+    }
+
+    /// As [`Logger::close`], but waits for Loki at most `for_loki` of that time.
+    ///
+    /// # Errors
+    /// As [`Logger::close`].
+    pub fn end(&self, timeout: Duration, for_loki: Duration) -> Result<()> {
         self.closed.store(true, Ordering::Relaxed);
         match self.existing() {
-            Some(Link { core: Some(core), path, .. }) => core.close(path, timeout),
+            Some(Link { core: Some(core), path, .. }) => core.close(path, timeout, for_loki),
             _ => Ok(()),
         }
     }

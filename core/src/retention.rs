@@ -6,6 +6,7 @@
 //! other order would leave a deletion that nobody ever tells of.
 
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::clock::realtime_ns;
@@ -27,8 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What one process does about a log's segments.
 pub(crate) struct Retention {
     config: RetentionConfig,
-    /// The Loki that must have what goes; `None` where none is asked.
-    target: Option<Target>,
+    /// The Loki that must have what goes; empty as long as none is asked.
+    target: Arc<OnceLock<Target>>,
     /// The number of rotations behind which there was nothing left to do.
     done_at: u64,
     /// The last time has failed, or Loki lacked something: not again before a while has passed.
@@ -39,10 +40,10 @@ pub(crate) struct Retention {
 }
 
 impl Retention {
-    pub(crate) fn new(config: RetentionConfig, loki: Option<Target>) -> Self {
+    pub(crate) fn new(config: RetentionConfig, target: Arc<OnceLock<Target>>) -> Self {
         Self {
             config,
-            target: loki.filter(|_| config.needs_delivery),
+            target,
             done_at: 0,
             paused: false,
             held_since: None,
@@ -84,7 +85,7 @@ impl Retention {
     ) -> Result<()> {
         let path = log.path().to_path_buf();
         let rotations = log.rotations();
-        let delivered = self.target.as_ref().map(|target| Delivered::read(&path, target));
+        let delivered = self.target.get().map(|target| Delivered::read(&path, target));
         let mut locked = log.lock()?;
         let all = locked
             .segments()

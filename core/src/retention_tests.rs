@@ -42,7 +42,10 @@ impl Bench {
 }
 
 fn keep(backups: u64) -> Retention {
-    Retention::new(RetentionConfig { backups: Some(backups), needs_delivery: false }, None)
+    Retention::new(
+        RetentionConfig { backups: Some(backups), needs_delivery: false },
+        Arc::default(),
+    )
 }
 
 #[test]
@@ -144,15 +147,16 @@ fn loki_comes_first_unless_retention_does() {
 
     let mut bench = Bench::new();
     bench.fill(2);
-    let needs = |needs_delivery| RetentionConfig { backups: Some(0), needs_delivery };
-    let target = Some(Target { endpoint: "http://loki".into(), ..Target::default() });
-    let mut waits = Retention::new(needs(true), target.clone());
+    let target = Arc::new(OnceLock::new());
+    let config = RetentionConfig { backups: Some(0), needs_delivery: true };
+    let mut waits = Retention::new(config, target.clone());
+    target.set(Target { endpoint: "http://loki".into(), ..Target::default() }).unwrap();
     assert_eq!(waits.run(&mut bench.log, &context()), 0);
     assert_eq!(bench.numbers(), [1, 2]);
     assert!(!waits.is_due(&bench.log), "not again at once");
     waits.try_again();
     assert!(waits.is_due(&bench.log), "Loki may have them now");
-    assert_eq!(Retention::new(needs(false), target).run(&mut bench.log, &context()), 2);
+    assert_eq!(keep(0).run(&mut bench.log, &context()), 2);
 }
 
 #[test]

@@ -1,49 +1,80 @@
 //! The cores that a process shares: whoever opens the log of one path gets the same core.
 //!
+//! A core ends with its last user. One that was released lingers for the next opener first, ended by
+//! a thread that exists only as long as one does.
+//!
 //! A forked child begins with none of its own: what it inherited opens a core there at its first
 //! call, as every [`Logger`] does. So no lock that the parent may have held is ever taken there.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use crate::config::{self, Config};
-use crate::error::Result;
-use crate::logger::Logger;
+use crate::config::{self, Config, Key};
+use crate::error::{Error, Result};
+use crate::logger::{Logger, Record, TagList};
+use crate::notice::say;
 use crate::record::Context;
-use crate::sys::era;
+use crate::sys::{era, with_signals_blocked};
 
-/// The most that is waited for a file at the end of the process.
-const FILE_AT_END: Duration = Duration::from_secs(5);
+/// The most that a lingering core waits for file and Loki when it ends, and that is waited for the
+/// files at the end of the process.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
+/// How long the core of somebody who forgot to close it lingers.
+const FORGOTTEN: Duration = Duration::from_secs(5);
 
 /// What one opener has of a core. Everything may be called from any thread at once.
 pub struct Shared {
     core: Arc<Open>,
-    /// The records of this opener, unless they bring their own.
+    /// What records of this opener have unless they bring their own.
     identity: Context,
     context: u32,
     given_up: AtomicBool,
 }
 
-/// A core and how many have it.
+/// A core, and who has it.
 struct Open {
     logger: Logger,
     path: PathBuf,
+    /// Changed only by who holds the list of cores.
     users: AtomicUsize,
+    about: Mutex<About>,
+}
+
+#[derive(Default)]
+struct About {
+    /// (component, host, run) of all who have opened it.
+    identities: BTreeSet<[String; 3]>,
+    /// What was said of it.
+    said: BTreeSet<String>,
+    /// Without users, until when it waits for one.
+    lingers_until: Option<Instant>,
 }
 
 /// The cores of one era.
 struct Generation {
     era: u64,
-    open: Mutex<Vec<Arc<Open>>>,
+    cores: Mutex<Cores>,
+    changed: Condvar,
     next: OnceLock<Box<Self>>,
+}
+
+#[derive(Default)]
+struct Cores {
+    open: Vec<Arc<Open>>,
+    /// A thread ends those that have lingered.
+    attended: bool,
 }
 
 impl Generation {
     fn new() -> Self {
-        Self { era: era(), open: Mutex::default(), next: OnceLock::new() }
+        let (cores, changed) = (Mutex::default(), Condvar::new());
+        Self { era: era(), cores, changed, next: OnceLock::new() }
     }
 
     /// That of this process.
@@ -56,37 +87,168 @@ impl Generation {
         generation
     }
 
-    fn open(&self) -> MutexGuard<'_, Vec<Arc<Open>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn cores(&self) -> MutexGuard<'_, Cores> {
+        self.cores.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets a core without users wait for one.
+    fn linger(&'static self, mut cores: MutexGuard<'_, Cores>, core: &Arc<Open>, time: Duration) {
+        core.about().lingers_until = Some(Instant::now() + time);
+        if !cores.open.iter().any(|known| Arc::ptr_eq(known, core)) {
+            // Inherited by a forked child.
+            cores.open.push(core.clone());
+        }
+        if cores.attended {
+            self.changed.notify_all();
+            return;
+        }
+        let attend =
+            || thread::Builder::new().name("lb-log linger".into()).spawn(move || self.attend());
+        cores.attended = with_signals_blocked(attend).is_ok();
+    }
+
+    /// Ends what has lingered; over when nothing does any more.
+    fn attend(&self) {
+        let mut cores = self.cores();
+        loop {
+            let lingering = |core: &Arc<Open>| core.about().lingers_until;
+            let Some(next) = cores.open.iter().filter_map(lingering).min() else {
+                cores.attended = false;
+                return;
+            };
+            let left = next.saturating_duration_since(Instant::now());
+            if !left.is_zero() {
+                let waited = self.changed.wait_timeout(cores, left);
+                cores = waited.unwrap_or_else(PoisonError::into_inner).0;
+                continue;
+            }
+            let over =
+                cores.open.extract_if(.., |core| lingering(core).is_some_and(|at| at <= next));
+            let over: Vec<_> = over.collect();
+            drop(cores);
+            for core in over {
+                if let Err(error) = core.logger.close(LAST_WAIT) {
+                    say(&error.to_string());
+                }
+            }
+            cores = self.cores();
+        }
     }
 }
 
+impl Open {
+    fn about(&self) -> MutexGuard<'_, About> {
+        self.about.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more opener, who may ask for something else than the first.
+    fn join(&self, config: &Config) -> Result<()> {
+        self.say_kept(&self.logger.config().keeps(config, concerns_the_log));
+        let ships = config.loki.as_ref().is_some_and(|loki| loki.enabled);
+        if ships { self.ship(config) } else { Ok(()) }
+    }
+
+    fn ship(&self, config: &Config) -> Result<()> {
+        self.say_kept(&self.logger.ship(config)?);
+        Ok(())
+    }
+
+    /// Says what stays as it was, each once.
+    fn say_kept(&self, kept: &[String]) {
+        for kept in kept {
+            let text = format!("{}: is open already: {kept}", self.path.display());
+            if self.about().said.insert(text.clone()) {
+                say(&text);
+            }
+        }
+    }
+}
+
+/// Whether a setting is the log's, and not one opener's own.
+fn concerns_the_log(key: &Key) -> bool {
+    const OWN: [&str; 7] =
+        ["component", "host", "run_id", "workload", "repetition", "scenario", "phase"];
+    let elsewhere = ["output_dir", "jsonl.log_path"].contains(&key.name);
+    ["", "jsonl"].contains(&key.block()) && !OWN.contains(&key.name) && !elsewhere
+}
+
 impl Shared {
-    /// Opens the log of a configuration, or joins those who have it open already: then identity and
-    /// level are this opener's own, and everything else is as the first one had it.
+    /// Opens the log of a configuration, or joins those who have it open already. Then identity is
+    /// this opener's own, and everything else is as the first one had it, which is said once; what
+    /// is shipped to Loki is shipped from now on where this one is the first to enable it.
     ///
     /// # Errors
     /// What [`Logger::with`] and [`Logger::context`] fail with.
     pub fn open(config: Config) -> Result<Self> {
         let path = config.log_path_of(std::process::id());
         let identity = config.context.clone();
-        let mut open = Generation::here().open();
-        let known = open.iter().find(|core| core.path == path).cloned();
+        let mut cores = Generation::here().cores();
+        let known = cores.open.iter().find(|core| core.path == path).cloned();
         let core = if let Some(core) = known {
+            core.join(&config)?;
             core
         } else {
-            let (logger, users) = (Logger::with(config)?, AtomicUsize::new(0));
-            Arc::new(Open { logger, path, users })
+            let (users, about) = (AtomicUsize::new(0), Mutex::default());
+            Arc::new(Open { logger: Logger::with(config)?, path, users, about })
         };
         let context = core.logger.add_context(&identity)?;
-        if core.users.fetch_add(1, Ordering::Relaxed) == 0 {
-            open.push(core.clone());
-        }
-        Ok(Self { core, identity, context, given_up: AtomicBool::new(false) })
+        Ok(cores.admit(core, identity, context))
     }
-}
 
-impl Shared {
+    /// The open cores that were opened with these: `None` stands for any.
+    #[must_use]
+    pub fn opened(component: Option<&str>, host: Option<&str>, run_id: Option<&str>) -> Vec<Self> {
+        let asked = [component, host, run_id];
+        let fits = |identity: &[String; 3]| {
+            identity.iter().zip(asked).all(|(has, asked)| asked.is_none_or(|asked| asked == has))
+        };
+        let mut cores = Generation::here().cores();
+        let fitting = cores.open.iter().filter(|core| core.about().identities.iter().any(fits));
+        let fitting: Vec<_> = fitting.cloned().collect();
+        fitting
+            .into_iter()
+            .map(|core| {
+                let identity = core.logger.config().context.clone();
+                cores.admit(core, identity, 0)
+            })
+            .collect()
+    }
+
+    /// Ends all cores of the process at its end, all at the same time: their files get 5 seconds,
+    /// and Loki `for_loki`.
+    ///
+    /// # Errors
+    /// The first of what [`Logger::close`] fails with.
+    pub fn end_all(for_loki: Duration) -> Result<()> {
+        let open = std::mem::take(&mut Generation::here().cores().open);
+        thread::scope(|scope| {
+            let end = |core: &Arc<Open>| core.logger.end(LAST_WAIT, for_loki);
+            let ends = open.iter().map(|core| scope.spawn(move || end(core)));
+            let ends: Vec<_> = ends.collect();
+            let ended = ends.into_iter().map(|end| end.join().unwrap_or(Ok(())));
+            ended.fold(Ok(()), Result::and)
+        })
+    }
+
+    /// As [`Logger::log`]; where [`Shared::end_all`] has ended the core, as [`Logger::log_late`].
+    ///
+    /// # Errors
+    /// As these.
+    pub fn log<T: TagList>(&self, record: Record<'_, T>) -> Result<()> {
+        match self.core.logger.log(record) {
+            Err(Error::Closed) if !self.is_closed() => self.core.logger.log_late(record),
+            logged => logged,
+        }
+    }
+
+    /// As [`Logger::ship`]; what stays otherwise than is asked for is said, once.
+    ///
+    /// # Errors
+    /// As [`Logger::ship`].
+    pub fn ship(&self, config: &Config) -> Result<()> {
+        self.core.ship(config)
+    }
+
     /// The id of the context of this opener's own configuration.
     #[must_use]
     pub fn own_context(&self) -> u32 {
@@ -114,8 +276,14 @@ impl Shared {
         &self.core.path
     }
 
-    /// Waits as [`Logger::close`] does where nobody else has the core, else as [`Logger::flush`].
-    /// A second call does nothing.
+    /// Whether this opener has closed or released its part.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Gives up this part. Waits as [`Logger::close`] does where nobody else has the core, else as
+    /// [`Logger::flush`]. A second call does nothing.
     ///
     /// # Errors
     /// [`Error::Timeout`] with what is left and why.
@@ -123,29 +291,52 @@ impl Shared {
         if self.given_up.swap(true, Ordering::Relaxed) {
             return Ok(());
         }
-        if self.core.give_up() {
-            self.core.logger.close(timeout)
-        } else {
-            self.core.logger.flush(timeout)
+        let mut cores = Generation::here().cores();
+        if self.core.users.fetch_sub(1, Ordering::Relaxed) > 1 {
+            drop(cores);
+            return self.core.logger.flush(timeout);
         }
+        cores.open.retain(|core| !Arc::ptr_eq(core, &self.core));
+        drop(cores);
+        self.core.logger.close(timeout)
     }
 
-    /// Whether this opener has closed its part.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        self.given_up.load(Ordering::Relaxed)
+    /// Gives up this part. Waits as [`Logger::flush`] does; where nobody else has the core, it
+    /// lingers so long for the next one who opens the log, and then ends by itself. A second call
+    /// does nothing.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] with what is left and why.
+    pub fn release(&self, linger: Duration, timeout: Duration) -> Result<()> {
+        if self.given_up.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let flushed = self.core.logger.flush(timeout);
+        self.leave(linger);
+        flushed
+    }
+
+    fn leave(&self, linger: Duration) {
+        let here = Generation::here();
+        let cores = here.cores();
+        if self.core.users.fetch_sub(1, Ordering::Relaxed) == 1 && !self.core.logger.is_closed() {
+            here.linger(cores, &self.core, linger);
+        }
     }
 }
 
-impl Open {
-    /// One user less; true where that was the last, and nobody can come to the core any more.
-    fn give_up(&self) -> bool {
-        let mut open = Generation::here().open();
-        let last = self.users.fetch_sub(1, Ordering::Relaxed) == 1;
-        if last {
-            open.retain(|core| !std::ptr::eq(&raw const **core, self));
+impl Cores {
+    fn admit(&mut self, core: Arc<Open>, identity: Context, context: u32) -> Shared {
+        if !self.open.iter().any(|known| Arc::ptr_eq(known, &core)) {
+            self.open.push(core.clone());
         }
-        last
+        core.users.fetch_add(1, Ordering::Relaxed);
+        let mut about = core.about();
+        about.lingers_until = None;
+        let Context { component, host, run_id, .. } = identity.clone();
+        about.identities.insert([component, host, run_id]);
+        drop(about);
+        Shared { core, identity, context, given_up: AtomicBool::new(false) }
     }
 }
 
@@ -159,6 +350,12 @@ impl Deref for Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        let _ = self.close(FILE_AT_END);
+        if !self.given_up.swap(true, Ordering::Relaxed) {
+            self.leave(FORGOTTEN);
+        }
     }
 }
+
+#[cfg(all(test, not(lb_loom), not(miri)))]
+#[path = "shared_tests.rs"]
+mod tests;

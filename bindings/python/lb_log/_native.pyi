@@ -113,6 +113,25 @@ class Core:
         most `timeout` seconds; TimeoutError with what is left, which stays for the next program.
         Else as `flush`. A second call does nothing."""
 
+    def release(self, linger: float = 5.0, timeout: float = 5.0) -> None:
+        """Gives up this part. Waits as `flush` does; where nobody else has the core, it lingers for
+        `linger` seconds for the next opener of its path, then ends by itself, or with the interpreter.
+        A lingering core never makes a deleted folder anew. A second call does nothing."""
+
+    def ship(self, loki: Mapping[str, object]) -> None:
+        """Pushes the lines of this log to Loki from now on, also those that are there already; also in
+        forked children.
+
+        `loki` has the keys of the block `loki` (`{"endpoint": …, "min_level": …}`); environment and
+        file apply below it. Where the log is shipped already, that goes on as it is, and what is asked
+        for otherwise is said on stderr, once. ValueError with every mistake.
+        """
+
+    @staticmethod
+    def opened(component: str | None = None, host: str | None = None, run_id: str | None = None) -> list[Core]:
+        """Parts of the cores that are open here, lingering ones too, and were opened with these; None
+        stands for any. Each keeps its core open until it is released, closed or collected."""
+
     def stats(self) -> Stats:
         """One consistent snapshot of the core's accounting."""
 
@@ -291,3 +310,6 @@ def find_logs(runs: list[str], config: StrPath | None, output_dir: StrPath | Non
 
 def safe(text: str) -> str:
     """Text that cannot steer a terminal."""
+
+def _end() -> None:
+    """At the exit of the interpreter."""

@@ -1,6 +1,8 @@
 //! `Core`: one opener's part in the core of a log.
 
+use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lb_core::Error;
@@ -20,10 +22,30 @@ use crate::trouble::{raised, told};
 /// The longest wait that a number of seconds can mean.
 const FOREVER: Duration = Duration::from_hours(24 * 365);
 
+/// What one opener has of a core, and whether it was told that it has closed it.
+pub(crate) struct Part {
+    shared: Shared,
+    complained: AtomicBool,
+}
+
+impl Part {
+    pub(crate) fn new(shared: Shared) -> Arc<Self> {
+        Arc::new(Self { shared, complained: AtomicBool::new(false) })
+    }
+}
+
+impl Deref for Part {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
 /// One opener's part in the core of a log file: what a process has open for one path.
 #[pyclass(frozen, module = "lb_log._native", weakref)]
 pub(crate) struct Core {
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) part: Arc<Part>,
 }
 
 #[pymethods]
@@ -34,19 +56,19 @@ impl Core {
     fn open(py: Python<'_>, config: Option<&Bound<'_, PyMapping>>) -> PyResult<Self> {
         let config = load(py, &settings_of(config)?)?;
         let shared = py.detach(|| Shared::open(config)).map_err(raised)?;
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { part: Part::new(shared) })
     }
 
     /// The log file.
     #[getter]
     fn path(&self) -> String {
-        self.shared.path().to_string_lossy().into_owned()
+        self.part.path().to_string_lossy().into_owned()
     }
 
     /// The fields that records of this part have unless they bring their own.
     #[getter]
     fn identity<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let identity = self.shared.identity();
+        let identity = self.part.identity();
         let text = serde_json::to_string(identity).map_err(|error| {
             PyValueError::new_err(format!("the identity cannot be told: {error}"))
         })?;
@@ -56,13 +78,13 @@ impl Core {
     /// Whether this opener has closed or released its part.
     #[getter]
     fn closed(&self) -> bool {
-        self.shared.is_closed()
+        self.part.is_closed()
     }
 
     /// The id of a context.
     fn context(&self, py: Python<'_>, fields: &Bound<'_, PyMapping>) -> PyResult<u32> {
         let json = to_json(fields, Others::AsText)?.to_string();
-        py.detach(|| self.shared.own_context_with(json.as_bytes())).map_err(raised)
+        py.detach(|| self.part.own_context_with(json.as_bytes())).map_err(raised)
     }
 
     /// Logs one record.
@@ -76,33 +98,62 @@ impl Core {
         tags: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         let level = level_of(level)?;
-        offer(&self.shared, Call { context, level, timestamp_ns, message, bound: &[], tags })
+        offer(&self.part, Call { context, level, timestamp_ns, message, bound: &[], tags })
     }
 
     /// Waits until everything that was accepted before the call is in the file.
     #[pyo3(signature = (timeout=5.0))]
     fn flush(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        let timeout = seconds(timeout)?;
-        py.detach(|| self.shared.flush(timeout)).map_err(raised)
+        let timeout = seconds("timeout", timeout)?;
+        py.detach(|| self.part.flush(timeout)).map_err(raised)
     }
 
     /// Gives up this part; waits for file and Loki where nobody else has the core.
     #[pyo3(signature = (timeout=5.0))]
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        let timeout = seconds(timeout)?;
-        py.detach(|| self.shared.close(timeout)).map_err(raised)
+        let timeout = seconds("timeout", timeout)?;
+        py.detach(|| self.part.close(timeout)).map_err(raised)
+    }
+
+    /// Gives up this part; where nobody else has the core, it lingers for the next opener.
+    #[pyo3(signature = (linger=5.0, timeout=5.0))]
+    fn release(&self, py: Python<'_>, linger: f64, timeout: f64) -> PyResult<()> {
+        let (linger, timeout) = (seconds("linger", linger)?, seconds("timeout", timeout)?);
+        py.detach(|| self.part.release(linger, timeout)).map_err(raised)
+    }
+
+    /// Pushes the lines of this log to Loki from now on.
+    fn ship(&self, py: Python<'_>, loki: &Bound<'_, PyMapping>) -> PyResult<()> {
+        let mut loki = settings_of(Some(loki))?;
+        loki.insert("enabled".to_owned(), true.into());
+        let settings = [("loki".to_owned(), loki.into())].into_iter().collect();
+        let config = load(py, &settings)?;
+        py.detach(|| self.part.ship(&config)).map_err(raised)
+    }
+
+    /// The open cores that were opened with these.
+    #[staticmethod]
+    #[pyo3(signature = (component=None, host=None, run_id=None))]
+    fn opened(
+        py: Python<'_>,
+        component: Option<&str>,
+        host: Option<&str>,
+        run_id: Option<&str>,
+    ) -> Vec<Self> {
+        let opened = py.detach(|| Shared::opened(component, host, run_id));
+        opened.into_iter().map(|shared| Self { part: Part::new(shared) }).collect()
     }
 
     /// The accounting.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        stats_dict(py, &self.shared.stats())
+        stats_dict(py, &self.part.stats())
     }
 }
 
 /// A time-out.
-pub(crate) fn seconds(seconds: f64) -> PyResult<Duration> {
+pub(crate) fn seconds(argument: &str, seconds: f64) -> PyResult<Duration> {
     if seconds.is_nan() || seconds < 0.0 {
-        let text = format!("timeout: expected seconds, 0 or more, found {seconds}");
+        let text = format!("{argument}: expected seconds, 0 or more, found {seconds}");
         return Err(PyValueError::new_err(text));
     }
     Ok(Duration::try_from_secs_f64(seconds).unwrap_or(FOREVER).min(FOREVER))
@@ -149,7 +200,7 @@ pub(crate) struct Call<'a, 'py> {
 
 /// Logs a record. What goes wrong is counted or told on stderr, and never raised.
 #[inline]
-pub(crate) fn offer(shared: &Shared, call: Call<'_, '_>) -> PyResult<()> {
+pub(crate) fn offer(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
     if let Ok(message) = call.message.cast_exact::<PyString>()
         && let Ok(message) = message.to_str()
         && call.tags.is_none_or(all_plain)
@@ -157,19 +208,20 @@ pub(crate) fn offer(shared: &Shared, call: Call<'_, '_>) -> PyResult<()> {
         let tags = Borrowed { bound: call.bound, given: call.tags };
         let Call { context, level, timestamp_ns, .. } = call;
         let message = message.as_bytes();
-        match shared.try_log(Record { context, level, timestamp_ns, message, tags }) {
+        match part.try_log(Record { context, level, timestamp_ns, message, tags }) {
             Ok(()) => return Ok(()),
             Err(Error::WouldWait) => {}
-            Err(error) => return failed(call.message.py(), error),
+            Err(Error::Closed) if !part.is_closed() => {}
+            Err(error) => return failed(part, call.message.py(), error),
         }
     }
-    offer_slowly(shared, call)
+    offer_slowly(part, call)
 }
 
 /// As [`offer`], for what has to be converted, or may wait.
 #[cold]
 #[inline(never)]
-fn offer_slowly(shared: &Shared, call: Call<'_, '_>) -> PyResult<()> {
+fn offer_slowly(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
     let py = call.message.py();
     let tell = &mut |error| told(py, error);
     let message = text_of(call.message)
@@ -181,14 +233,15 @@ fn offer_slowly(shared: &Shared, call: Call<'_, '_>) -> PyResult<()> {
     let (context, level, timestamp_ns) = (call.context, call.level, call.timestamp_ns);
     let message = message.as_bytes();
     let tags = Owned(&tags);
-    py.detach(|| shared.log(Record { context, level, timestamp_ns, message, tags }))
-        .or_else(|error| failed(py, error))
+    py.detach(|| part.log(Record { context, level, timestamp_ns, message, tags }))
+        .or_else(|error| failed(part, py, error))
 }
 
 /// What the core counts needs no word.
 #[cold]
-fn failed(py: Python<'_>, error: Error) -> PyResult<()> {
+fn failed(part: &Part, py: Python<'_>, error: Error) -> PyResult<()> {
     match error {
+        Error::Closed if part.complained.swap(true, Ordering::Relaxed) => Ok(()),
         Error::Dropped | Error::Nested | Error::Rejected(_) => Ok(()),
         error => told(py, raised(error)),
     }

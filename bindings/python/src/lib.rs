@@ -9,6 +9,7 @@ mod commands;
 mod core;
 mod json;
 mod logger;
+mod process;
 mod tags;
 mod trouble;
 
@@ -27,6 +28,13 @@ mod _native {
     use crate::logger::Logger;
 
     #[pymodule_export]
+    use crate::process::end;
+    #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_init]
+    fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
+        crate::process::attend(module)
+    }
 }

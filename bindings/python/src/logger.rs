@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Settings, load, settings};
-use crate::core::{Call, level_of, offer, seconds, stats_dict};
+use crate::core::{Call, Part, level_of, offer, seconds, stats_dict};
 use crate::json::{Others, to_json};
 use crate::tags::{self, Tag};
 use crate::trouble::{raised, told};
@@ -32,7 +32,7 @@ const FIELDS: [&str; 10] = [
 /// Logs into a file that survives the program.
 #[pyclass(frozen, module = "lb_log", weakref)]
 pub(crate) struct Logger {
-    shared: Arc<Shared>,
+    part: Arc<Part>,
     context: u32,
     /// Fields that make the context what it is, over the configuration.
     fields: Map<String, Value>,
@@ -53,7 +53,7 @@ impl Logger {
         if tags.is_some_and(|tags| tags.contains(intern!(tags.py(), "exc_info")).unwrap_or(false)) {
             return self.offer_with_exception(level, message, tags);
         }
-        offer(&self.shared, Call { context, level, timestamp_ns: None, message, bound, tags })
+        offer(&self.part, Call { context, level, timestamp_ns: None, message, bound, tags })
     }
 
     /// With the tag `exception` in the place of `exc_info`, as the standard library knows it.
@@ -76,7 +76,7 @@ impl Logger {
             Err(error) => told(py, error)?,
         }
         let (context, bound, tags) = (self.context, &*self.bound, Some(&tags));
-        offer(&self.shared, Call { context, level, timestamp_ns: None, message, bound, tags })
+        offer(&self.part, Call { context, level, timestamp_ns: None, message, bound, tags })
     }
 }
 
@@ -107,9 +107,9 @@ impl Logger {
     fn new(py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let settings = settings(arguments)?;
         let config = load(py, &settings)?;
-        let shared = Arc::new(py.detach(|| Shared::open(config)).map_err(raised)?);
-        let (context, settings) = (shared.own_context(), Arc::new(settings));
-        Ok(Self { shared, context, fields: Map::new(), bound: Vec::new(), settings })
+        let part = Part::new(py.detach(|| Shared::open(config)).map_err(raised)?);
+        let (context, settings) = (part.own_context(), Arc::new(settings));
+        Ok(Self { part, context, fields: Map::new(), bound: Vec::new(), settings })
     }
 
     /// Logs a record of level TRACE.
@@ -188,36 +188,35 @@ impl Logger {
         let mut context = self.context;
         if changed {
             let json = json!(own).to_string();
-            context =
-                py.detach(|| self.shared.own_context_with(json.as_bytes())).map_err(raised)?;
+            context = py.detach(|| self.part.own_context_with(json.as_bytes())).map_err(raised)?;
         }
-        let (shared, settings) = (self.shared.clone(), self.settings.clone());
-        Ok(Self { shared, context, fields: own, bound, settings })
+        let (part, settings) = (self.part.clone(), self.settings.clone());
+        Ok(Self { part, context, fields: own, bound, settings })
     }
 
     /// The log file.
     #[getter]
     fn path(&self) -> String {
-        self.shared.path().to_string_lossy().into_owned()
+        self.part.path().to_string_lossy().into_owned()
     }
 
     /// Waits until everything that was accepted before the call is in the file.
     #[pyo3(signature = (timeout=5.0))]
     fn flush(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        let timeout = seconds(timeout)?;
-        py.detach(|| self.shared.flush(timeout)).map_err(raised)
+        let timeout = seconds("timeout", timeout)?;
+        py.detach(|| self.part.flush(timeout)).map_err(raised)
     }
 
     /// Ends this logger and those that were bound from it.
     #[pyo3(signature = (timeout=5.0))]
     fn close(&self, py: Python<'_>, timeout: f64) -> PyResult<()> {
-        let timeout = seconds(timeout)?;
-        py.detach(|| self.shared.close(timeout)).map_err(raised)
+        let timeout = seconds("timeout", timeout)?;
+        py.detach(|| self.part.close(timeout)).map_err(raised)
     }
 
     /// The accounting of the process's core for this file.
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        stats_dict(py, &self.shared.stats())
+        stats_dict(py, &self.part.stats())
     }
 
     fn __enter__(slf: Py<Self>) -> Py<Self> {

@@ -204,6 +204,20 @@ impl Config {
         resolved.unwrap_or_else(|| self.log_path.clone())
     }
 
+    /// The settings that a log which is open by this configuration keeps, where another one asks for
+    /// something else: one sentence for each.
+    pub(crate) fn keeps(&self, other: &Self, concerns: impl Fn(&Key) -> bool) -> Vec<String> {
+        let pairs = self.settings.iter().zip(&other.settings);
+        pairs
+            .filter(|(kept, asked)| concerns(kept.key) && kept.value != asked.value)
+            .map(|(kept, asked)| {
+                let name = kept.key.name;
+                let (value, source) = (&asked.value, &asked.source);
+                format!("{name} stays {}, though {value} was asked for ({source})", kept.value)
+            })
+            .collect()
+    }
+
     /// `{"path": …, "values": {key: {"value": …, "source": …}}, "warnings": […]}`.
     #[must_use]
     pub fn to_json(&self) -> String {

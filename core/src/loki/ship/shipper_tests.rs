@@ -187,3 +187,32 @@ fn who_ends_waits_for_one_that_is_about_to_end_and_for_nobody_else() {
         assert_eq!(acknowledged, if leaves { 20 } else { 0 });
     }
 }
+
+#[test]
+fn shipping_is_turned_on_for_an_open_logger() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = |loki: serde_json::Value| {
+        let asked = serde_json::json!({
+            "output_dir": folder.path(), "run_id": "r", "component": "c", "host": "h",
+            "ring_dir": "log", "loki": loki,
+        });
+        crate::config::load(asked.to_string().as_bytes()).unwrap()
+    };
+    let endpoint = server(Some(STORED));
+    let off = config(serde_json::json!({"enabled": false, "endpoint": endpoint}));
+    let logger = Logger::with(off.clone()).unwrap();
+    log(&logger, 10);
+    assert!(logger.stats().loki.is_none());
+    assert!(matches!(logger.ship(&off), Err(Error::Config(_))));
+
+    let on = serde_json::json!({"enabled": true, "endpoint": endpoint});
+    assert_eq!(logger.ship(&config(on.clone())).unwrap(), <[String; 0]>::default());
+    assert_eq!(logger.ship(&config(on)).unwrap(), <[String; 0]>::default());
+    let other = serde_json::json!({"enabled": true, "endpoint": endpoint, "min_level": "ERROR"});
+    let kept = logger.ship(&config(other.clone())).unwrap();
+    assert_eq!(kept, ["loki.min_level stays \"INFO\", though \"ERROR\" was asked for (argument)"]);
+    log(&logger, 10);
+    close(&logger, Duration::from_secs(30)).1.unwrap();
+    assert_eq!(logger.stats().loki.unwrap().acknowledged, 20, "what was there before, too");
+    assert!(matches!(logger.ship(&config(other)), Err(Error::Closed)));
+}

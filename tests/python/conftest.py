@@ -1,0 +1,16 @@
+"""What the tests of lb_log share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.loki import Loki, running_loki
+
+
+@pytest.fixture(scope="session")
+def loki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
+    """A real Loki, one for all tests of a worker: each test has a run of its own in it."""
+    with running_loki(tmp_path_factory.mktemp("loki")) as running:
+        yield running
