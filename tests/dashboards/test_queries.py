@@ -48,6 +48,8 @@ def test_a_query_brings_something(sources: Sources, query: Query, range_name: st
     values = numbers(found)
     if window is run and str(query) not in ZERO:
         assert not values or any(value == value and value != 0 for value in values), found[:3]
+    if query.panel.get("type") == "stat":
+        assert len(found) == 1, f"it shows one of these: {found}"
     wrong = [series["metric"] for series in found if "__error__" in series.get("metric", {})]
     wrong += [series["stream"] for series in found if "__error__" in series.get("stream", {})]
     assert not wrong, wrong[:3]

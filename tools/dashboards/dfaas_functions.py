@@ -20,7 +20,7 @@ from tools.dashboards.dfaas_common import (
     logs_of_moment,
     marks,
 )
-from tools.dashboards.logql import ERRORS, READABLE, RUN
+from tools.dashboards.logql import ERRORS, READABLE, RUN, added, or_zero, total
 from tools.dashboards.model import Json, Line, Section, at_end, log_lines, metric, over_time
 from tools.dashboards.panels import BLUE, GREEN, ORANGE, RED, steps
 from tools.dashboards.platform_common import part_variables, run_variable
@@ -41,12 +41,12 @@ def summaries(prefix: str, value: str, window: str) -> str:
     )
 
 
-def total(prefix: str, value: str, window: str, by: str = "function") -> str:
-    return f"sum by ({by}) (sum_over_time({summaries(prefix, value, window)}))"
+def added_up(prefix: str, value: str, window: str, by: str = "function") -> str:
+    return added(summaries(prefix, value, window), by)
 
 
 def success(window: str, by: str = "function") -> str:
-    good, bad = total("success_rate", "passes", window, by), total("success_rate", "fails", window, by)
+    good, bad = added_up("success_rate", "passes", window, by), added_up("success_rate", "fails", window, by)
     return f"{good} / ({good} + {bad})"
 
 
@@ -58,7 +58,7 @@ def numbers() -> Line:
                 "Calls",
                 "Calls of functions that k6 counted (request_count_<function>).",
                 5,
-                at_end(f"{total('request_count', 'sum', '$__range', 'run_id')} or vector(0)"),
+                at_end(or_zero(added_up("request_count", "sum", "$__range", ""))),
                 unit="short",
                 no_value="0",
                 thresholds=steps(BLUE),
@@ -67,7 +67,7 @@ def numbers() -> Line:
                 "Success",
                 "Share of the calls that succeeded (success_rate_<function>).",
                 5,
-                at_end(success("$__range", "run_id")),
+                at_end(success("$__range", "")),
                 unit="percentunit",
                 no_value="no calls",
                 thresholds=steps(RED, (FUNCTION_SUCCESS, ORANGE), (0.95, GREEN)),
@@ -90,8 +90,9 @@ def numbers() -> Line:
                 "How often the runner told of an overload: CPU, memory, success or replicas beyond their bounds.",
                 5,
                 at_end(
-                    f'sum(count_over_time({RUN} |= `"event_type":"overload"` | event_type="overload" [$__range])) '
-                    "or vector(0)"
+                    or_zero(
+                        f'sum(count_over_time({RUN} |= `"event_type":"overload"` | event_type="overload" [$__range]))'
+                    )
                 ),
                 unit="short",
                 no_value="0",
@@ -101,7 +102,7 @@ def numbers() -> Line:
                 "Errors",
                 "Log lines of level ERROR and CRITICAL.",
                 4,
-                at_end(f"sum(count_over_time({RUN} | {ERRORS} [$__range])) or vector(0)"),
+                at_end(total(f"{RUN} | {ERRORS}")),
                 unit="short",
                 no_value="0",
                 thresholds=steps(GREEN, (1, RED)),

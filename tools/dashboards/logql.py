@@ -52,9 +52,24 @@ def tag(name: str) -> str:
     return f'| json value="tags.{name}" | unwrap value'
 
 
+def added(range_vector: str, by: str) -> str:
+    """The sum over a window, of all series or by labels."""
+    return f"sum by ({by}) (sum_over_time({range_vector}))" if by else f"sum(sum_over_time({range_vector}))"
+
+
 def counted(query: str, name: str, by: str, window: str) -> str:
     """A tag, added up over a window."""
-    return f"sum by ({by}) (sum_over_time({query} {tag(name)} [{window}]))"
+    return added(f"{query} {tag(name)} [{window}]", by)
+
+
+def or_zero(expression: str) -> str:
+    """0 where there is nothing. The expression has no labels: else 0 would stand beside its values."""
+    return f"{expression} or vector(0)"
+
+
+def total(query: str) -> str:
+    """How many lines, and 0 where there are none."""
+    return or_zero(f"sum(count_over_time({query} [$__range]))")
 
 
 def rate_of_windows(query: str, by: str) -> str:

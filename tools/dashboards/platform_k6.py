@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards import model, panels
-from tools.dashboards.logql import RUN, counted, rate_of_windows, share_of, summaries, tag
+from tools.dashboards.logql import RUN, counted, or_zero, rate_of_windows, share_of, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end, link, log_lines, over_time
 from tools.dashboards.panels import BLUE, GREEN, ORANGE, RED, override, steps
 from tools.dashboards.platform_common import (
@@ -51,7 +51,7 @@ def numbers() -> Line:
                 "Requests",
                 "HTTP requests that k6 made.",
                 5,
-                at_end(f"{counted(summaries(RUN, 'http_reqs'), 'sum', 'run_id', '$__range')} or vector(0)"),
+                at_end(or_zero(counted(summaries(RUN, "http_reqs"), "sum", "", "$__range"))),
                 unit="short",
                 no_value="0",
                 thresholds=steps(BLUE),
@@ -60,7 +60,7 @@ def numbers() -> Line:
                 "Failed requests",
                 "Share of the requests that k6 judged as failed.",
                 5,
-                at_end(f"{share_of(summaries(RUN, 'http_req_failed'), 'run_id', '$__range')} or vector(0)"),
+                at_end(or_zero(share_of(summaries(RUN, "http_req_failed"), "", "$__range"))),
                 unit="percentunit",
                 no_value="0",
                 thresholds=steps(GREEN, (0.000001, ORANGE), (0.05, RED)),
@@ -69,7 +69,7 @@ def numbers() -> Line:
                 "Failed checks",
                 "Share of the checks that failed.",
                 4,
-                at_end(f"(1 - {share_of(summaries(RUN, 'checks'), 'run_id', '$__range')}) or vector(0)"),
+                at_end(or_zero(f"(1 - {share_of(summaries(RUN, 'checks'), '', '$__range')})")),
                 unit="percentunit",
                 no_value="0",
                 thresholds=steps(GREEN, (0.000001, ORANGE), (0.05, RED)),

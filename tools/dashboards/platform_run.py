@@ -11,11 +11,13 @@ from tools.dashboards.logql import (
     READABLE,
     RUN,
     counted,
+    or_zero,
     phase_bands,
     rate_of_windows,
     share_of,
     summaries,
     tag,
+    total,
 )
 from tools.dashboards.model import Json, Line, Section, at_end, log_lines, over_time
 from tools.dashboards.panels import BLUE, GREEN, ORANGE, RED, override, steps
@@ -40,17 +42,11 @@ ENDS = f'{HOSTS} |= `"event_type":"run_end"` | event_type="run_end"'
 THRESHOLDS = f'{HOSTS} |= `"event_type":"threshold"` | event_type="threshold"'
 
 
-def total(query: str) -> str:
-    """How many, and 0 where there are none."""
-    return f"sum(count_over_time({query} [$__range])) or vector(0)"
-
-
 def dropped() -> str:
     """Records that were offered and are in no file."""
     names = ("samples_dropped", "lines_dropped", "records_dropped", "records_rejected")
-    parts = [f"(sum(sum_over_time({ENDS} {tag(name)} [$__range])) or vector(0))" for name in names]
-    gaps = f"(sum(sum_over_time({GAPS} {tag('lost')} [$__range])) or vector(0))"
-    return " + ".join([gaps, *parts])
+    parts = [counted(GAPS, "lost", "", "$__range"), *(counted(ENDS, name, "", "$__range") for name in names)]
+    return " + ".join(f"({or_zero(part)})" for part in parts)
 
 
 def count(title: str, description: str, query: str, thresholds: Json) -> Json:
@@ -65,7 +61,7 @@ def numbers() -> Line:
         "HTTP requests",
         "Requests that k6 made, from its summaries.",
         4,
-        at_end(f"{counted(summaries(HOSTS, 'http_reqs'), 'sum', 'run_id', '$__range')} or vector(0)"),
+        at_end(or_zero(counted(summaries(HOSTS, "http_reqs"), "sum", "", "$__range"))),
         unit="short",
         no_value="0",
         thresholds=steps(BLUE),
@@ -74,7 +70,7 @@ def numbers() -> Line:
         "Failed requests",
         "Share of k6's requests that it judged as failed.",
         4,
-        at_end(f"{share_of(summaries(HOSTS, 'http_req_failed'), 'run_id', '$__range')} or vector(0)"),
+        at_end(or_zero(share_of(summaries(HOSTS, "http_req_failed"), "", "$__range"))),
         unit="percentunit",
         no_value="0",
         thresholds=steps(GREEN, (0.000001, ORANGE), (0.05, RED)),
@@ -130,7 +126,8 @@ def course() -> Section:
         "In which phase each program was, from its phase_start and phase_end records. A band that does not end: the "
         "phase has not ended, or its end was never told. Phases shorter than a step of the picture are in the table.",
         16,
-        over_time(phase_bands(HOSTS), "{{component}} {{host}} · {{workload}} #{{repetition}}"),
+        # Grafana divides a long range into days, unless the name says so: then $__range would be a day.
+        over_time(phase_bands(HOSTS), "{{component}} {{host}} · {{workload}} #{{repetition}}", "A-do-not-chunk"),
         no_value=NO_PHASES,
         mappings=panels.states(*PHASES),
         links=[logs_of_moment()],
