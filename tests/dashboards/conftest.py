@@ -22,11 +22,10 @@ def sources(tmp_path_factory: pytest.TempPathFactory, target: Target) -> Iterato
     with ExitStack() as stack:
         began = int(time.time() * 1000)
         loki = stack.enter_context(running_loki(tmp_path_factory.mktemp("loki")))
-        filling = stack.enter_context(ThreadPoolExecutor(1)).submit(
-            functions_run.fill, loki, tmp_path_factory.mktemp("run"), target
-        )
+        folder = tmp_path_factory.mktemp("run")
+        filling = stack.enter_context(ThreadPoolExecutor(1)).submit(functions_run.fill, loki, folder, target)
         prometheus = None
         if is_here():
             prometheus = stack.enter_context(running_prometheus(tmp_path_factory.mktemp("prometheus")))
         filling.result()
-        yield Sources(loki, prometheus, began, int(time.time() * 1000))
+        yield Sources(loki, prometheus, began, int(time.time() * 1000), folder / "out" / functions_run.RUN_ID / "logs")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from support.grafana import ALL, Board, Query, TimeRange, Variable
@@ -20,6 +21,8 @@ class Sources:
     prometheus: Prometheus | None
     began_ms: int
     ended_ms: int
+    # The files of the run.
+    logs: Path = Path()
 
     def whole_run(self) -> TimeRange:
         """The run with a little around it, as a link to it sets it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards import model
-from tools.dashboards.logql import RUN
+from tools.dashboards.logql import RUN, event
 from tools.dashboards.model import Json, link
 from tools.dashboards.platform_common import TAG as PLATFORM_TAG
 
@@ -18,12 +18,11 @@ NO_GATEWAY = "No figures of the function gateway. The Prometheus chosen above ha
 NO_NODE = "No figures of nodes. The Prometheus chosen above has to scrape a node exporter."
 NO_CONTAINERS = "No figures of containers. The Prometheus chosen above has to scrape cAdvisor."
 NO_POWER = "No power figures: scaphandre is not scraped, or the machine has no power meter (virtual ones seldom have)."
-NO_EVENTS = (
-    "No events in this run and time range. The runner logs them with event_type overload, config, cooldown_start, …"
-)
+NO_EVENTS = "No events in this run and time range. The runner logs them with event_type overload, config, …"
 
 EVENTS = (
-    "overload|config|config_skipped|cooldown_start|cooldown_end|phase_start|phase_end|run_start|run_end|command_end"
+    *("overload", "config", "config_skipped", "cooldown_start", "cooldown_end"),
+    *("phase_start", "phase_end", "run_start", "run_end", "command_end"),
 )
 
 ABOUT = """
@@ -73,13 +72,13 @@ def marks() -> list[Json]:
     return [
         model.annotation(
             "Overload",
-            f'{RUN} |= `"event_type":"overload"` | event_type="overload" | json message="message"',
+            f'{event(RUN, "overload")} | json message="message"',
             "red",
             "{{message}}",
         ),
         model.annotation(
             "Configuration",
-            f'{RUN} |= `"event_type":"config"` | event_type="config" | json message="message"',
+            f'{event(RUN, "config")} | json message="message"',
             "blue",
             "{{message}}",
         ),

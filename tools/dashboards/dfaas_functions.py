@@ -12,6 +12,7 @@ from tools.dashboards.dfaas_common import (
     NO_GATEWAY,
     NO_K6,
     NO_POWER,
+    NODE_SUCCESS,
     REPLICAS,
     TAGS,
     function_variable,
@@ -20,7 +21,7 @@ from tools.dashboards.dfaas_common import (
     logs_of_moment,
     marks,
 )
-from tools.dashboards.logql import ERRORS, READABLE, RUN, added, or_zero, total
+from tools.dashboards.logql import ERRORS, READABLE, RUN, added, event, or_zero, total
 from tools.dashboards.model import Json, Line, Section, at_end, log_lines, metric, over_time
 from tools.dashboards.panels import BLUE, GREEN, ORANGE, RED, steps
 from tools.dashboards.platform_common import part_variables, run_variable
@@ -46,8 +47,11 @@ def added_up(prefix: str, value: str, window: str, by: str = "function") -> str:
 
 
 def success(window: str, by: str = "function") -> str:
-    good, bad = added_up("success_rate", "passes", window, by), added_up("success_rate", "fails", window, by)
-    return f"{good} / ({good} + {bad})"
+    """Which share of the calls succeeded."""
+    both = summaries("success_rate", "passes", window).replace(
+        "| unwrap value", '| json fails="tags.fails" | label_format both=`{{add .value .fails}}` | unwrap both'
+    )
+    return f"{added_up('success_rate', 'passes', window, by)} / {added(both, by)}"
 
 
 def numbers() -> Line:
@@ -70,7 +74,7 @@ def numbers() -> Line:
                 at_end(success("$__range", "")),
                 unit="percentunit",
                 no_value="no calls",
-                thresholds=steps(RED, (FUNCTION_SUCCESS, ORANGE), (0.95, GREEN)),
+                thresholds=steps(RED, (FUNCTION_SUCCESS, ORANGE), (NODE_SUCCESS, GREEN)),
             ),
             panels.number(
                 "Slowest p95",
@@ -89,11 +93,7 @@ def numbers() -> Line:
                 "Overloads",
                 "How often the runner told of an overload: CPU, memory, success or replicas beyond their bounds.",
                 5,
-                at_end(
-                    or_zero(
-                        f'sum(count_over_time({RUN} |= `"event_type":"overload"` | event_type="overload" [$__range]))'
-                    )
-                ),
+                at_end(total(event(RUN, "overload"))),
                 unit="short",
                 no_value="0",
                 thresholds=steps(GREEN, (1, ORANGE)),
@@ -102,7 +102,7 @@ def numbers() -> Line:
                 "Errors",
                 "Log lines of level ERROR and CRITICAL.",
                 4,
-                at_end(total(f"{RUN} | {ERRORS}")),
+                at_end(total(f"{RUN} {ERRORS}")),
                 unit="short",
                 no_value="0",
                 thresholds=steps(GREEN, (1, RED)),
@@ -260,14 +260,14 @@ def events() -> list[Line]:
         "Events",
         "Configurations, cooldowns, overloads, phases and ends, as the runner and k6 logged them.",
         12,
-        log_lines(f'{RUN} | event_type=~"{EVENTS}" {READABLE}', 300),
+        log_lines(f"{event(RUN, *EVENTS)} {READABLE}", 300),
         no_value=NO_EVENTS,
     )
     errors = panels.log(
         "Errors",
         "The newest lines of level ERROR and CRITICAL.",
         12,
-        log_lines(f"{RUN} | {ERRORS} {READABLE}", 200),
+        log_lines(f"{RUN} {ERRORS} {READABLE}", 200),
         no_value="No errors in this run and time range.",
     )
     return [Line(10, [happened, errors])]

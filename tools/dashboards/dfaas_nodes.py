@@ -22,9 +22,7 @@ from tools.dashboards.platform_common import NO_LOGS, part_variables, run_variab
 
 # A node's name is that of `host` in the logs; other metrics have only its address.
 NAMED = ' * on (instance) group_left (nodename) node_uname_info{nodename=~"$node"}'
-LOGS = (
-    f'{{run_id="$run", host=~"$node", workload=~"$workload", repetition=~"$repetition", kind="log"}} | {NOT_SUMMARIES}'
-)
+LOGS = f'{{run_id="$run", host=~"$node", workload=~"$workload", repetition=~"$repetition", kind="log"}} {NOT_SUMMARIES}'
 # The devices that stand for others are left out.
 DISKS = 'device!~"(loop|ram|dm-|sr).*"'
 NETWORKS = 'device!~"lo|veth.*|cni.*|flannel.*|docker.*|br-.*"'

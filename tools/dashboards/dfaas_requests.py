@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tools.dashboards import model, panels
-from tools.dashboards.dfaas_common import TAGS, links, logs_of_function, logs_of_moment, marks
-from tools.dashboards.model import Json, Line, Section, at_end, log_lines, over_time
-from tools.dashboards.panels import override
+from tools.dashboards.dfaas_common import NO_K6, TAGS, links, logs_of_function, logs_of_moment, marks
+from tools.dashboards.model import Json, Line, Section, log_lines, over_time
 from tools.dashboards.platform_common import NO_SAMPLES, run_variable
 from tools.dashboards.platform_requests import FAILED, REQUESTS
 from tools.dashboards.platform_requests import part_variables as one_repetition
+from tools.dashboards.tables import trends
 
 WITH_FUNCTION = f'{REQUESTS} | json function="tags.function"'
 DURATION = f'{REQUESTS} | json function="tags.function", value="tags.duration_ms" | function!="" | unwrap value'
@@ -41,28 +41,16 @@ def course() -> list[Line]:
     return [Line(9, [rate, slow])]
 
 
-def tables() -> list[Line]:
-    summary = panels.table(
+def details() -> list[Line]:
+    summary = trends(
         "By function",
-        "What each function came to in this repetition.",
+        "What each function came to, by the custom metrics latency_<function> as k6 summed them up at its end.",
         12,
-        at_end(f'sum by (function) (count_over_time({WITH_FUNCTION} | function!="" [$__range]))', "A"),
-        at_end(
-            f'sum by (function) (count_over_time({FAILED} | json function="tags.function" | function!="" [$__range]))',
-            "B",
-        ),
-        at_end(f"avg_over_time({DURATION} [$__range]) by (function)", "C"),
-        at_end(f"max_over_time({DURATION} [$__range]) by (function)", "D"),
-        unit="ms",
-        no_value=NO_TAG,
-        columns={
-            "function": "Function",
-            "Value #A": "Requests",
-            "Value #B": "Failed",
-            "Value #C": "Mean",
-            "Value #D": "Longest",
-        },
-        overrides=[override("Requests", unit="short"), override("Failed", unit="short")],
+        streams='{run_id="$run", workload="$workload", repetition="$repetition", kind="log"}',
+        metric="latency_",
+        key='metric="tags.metric" | label_format function=`{{trimPrefix "latency_" .metric}}`',
+        labels={"function": "Function"},
+        no_value=NO_K6.format("latency_<function>"),
         sort=("Function", False),
     )
     failures = panels.log(
@@ -86,7 +74,7 @@ def dashboard() -> Json:
         "Each request of one workload and repetition, by function.",
         tags=TAGS,
         variables=[model.loki_variable(), run_variable(), *one_repetition()],
-        sections=[Section("Course", course()), Section("Requests", tables())],
+        sections=[Section("Course", course()), Section("Requests", details())],
         since="now-24h",
         links=links(),
         annotations=marks(),

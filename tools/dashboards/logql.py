@@ -14,8 +14,10 @@ HOSTS = (
 )
 
 # k6 sums its metrics up every ten seconds: these are no log lines that anybody wants to read.
-NOT_SUMMARIES = 'event_type!="metric_summary"'
-ERRORS = 'level=~"ERROR|CRITICAL"'
+# Within a message these quotes would be escaped.
+NOT_SUMMARIES = '!= `"event_type":"metric_summary"`'
+ERRORS = '|~ `"level":"(ERROR|CRITICAL)"` | level=~"ERROR|CRITICAL"'
+WARNINGS = '|= `"level":"WARNING"` | level="WARNING"'
 
 # The message with what is around it, in columns; the whole record is among the line's details.
 READABLE = (
@@ -43,8 +45,12 @@ def summaries(streams: str, metric: str, final: bool = False) -> str:
     return f'{streams} |= `"metric":"{metric}"` |= `"final":{last}` | event_type="metric_summary"'
 
 
-def whole(streams: str, metric: str) -> str:
-    return summaries(streams, metric, final=True)
+def event(streams: str, *types: str) -> str:
+    """Records of event types."""
+    listed = "|".join(types)
+    if len(types) == 1:
+        return f'{streams} |= `"event_type":"{listed}"` | event_type="{listed}"'
+    return f'{streams} |~ `"event_type":"({listed})"` | event_type=~"{listed}"'
 
 
 def tag(name: str) -> str:
@@ -81,17 +87,26 @@ def rate_of_windows(query: str, by: str) -> str:
 
 def share_of(query: str, by: str, window: str) -> str:
     """Of a Rate: which share was true."""
-    true, false = counted(query, "passes", by, window), counted(query, "fails", by, window)
-    return f"{true} / ({true} + {false})"
+    both = '| json passes="tags.passes", fails="tags.fails" | label_format both=`{{add .passes .fails}}` | unwrap both'
+    return f"{counted(query, 'passes', by, window)} / {added(f'{query} {both} [{window}]', by)}"
+
+
+def last_moment(query: str, by: str, first: bool = False) -> str:
+    """When the last line was, or the first: milliseconds since 1970."""
+    which, stamp = "min" if first else "max", "label_format at=`{{__timestamp__ | unixEpochMillis}}` | unwrap at"
+    return f"{which}_over_time({query} | {stamp} [$__range]) by ({by})"
 
 
 def phase_bands(streams: str) -> str:
-    """The number of the phase that a program is in, by the last record that says so."""
+    """The number of the phase that a program is in. Each phase tells its own end, which may come a moment after the next
+    one has begun: of those that go on the latest counts.
+    """
     numbers = "".join(
         f'{{{{else if eq .phase "{name}"}}}}{number}' for number, name, _ in PHASES if number not in (0, 6)
     )
     state = f'{{{{if eq .event_type "phase_end"}}}}0{numbers}{{{{else}}}}6{{{{end}}}}'
+    row = "component, host, workload, repetition"
     return (
-        f'last_over_time({streams} |= `"event_type":"phase_` | event_type=~"phase_start|phase_end" '
-        f"| label_format state=`{state}` | unwrap state [$__range]) by (component, host, workload, repetition)"
+        f"max by ({row}) (last_over_time({event(streams, 'phase_start', 'phase_end')} "
+        f"| label_format state=`{state}` | unwrap state [$__range]) by ({row}, phase))"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards import model
-from tools.dashboards.logql import ERRORS, RUN
+from tools.dashboards.logql import ERRORS, RUN, event
 from tools.dashboards.model import Json, label_variable, link
 
 TAG = "lb-platform"
@@ -61,11 +61,10 @@ def links() -> list[Json]:
 def marks() -> list[Json]:
     """Errors, and thresholds that were missed."""
     return [
-        model.annotation("Error", f'{RUN} | {ERRORS} | json message="message"', "red", "{{message}}"),
+        model.annotation("Error", f'{RUN} {ERRORS} | json message="message"', "red", "{{message}}"),
         model.annotation(
             "Threshold missed",
-            f'{RUN} |= `"event_type":"threshold"` | event_type="threshold" | level!="INFO" '
-            '| json metric="tags.metric", expression="tags.expression"',
+            f'{event(RUN, "threshold")} | level!="INFO" | json metric="tags.metric", expression="tags.expression"',
             "orange",
             "{{metric}}: {{expression}}",
         ),

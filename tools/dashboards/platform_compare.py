@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from tools.dashboards import model, panels
-from tools.dashboards.logql import ERRORS, counted, share_of, summaries, tag
+from tools.dashboards import model, panels, tables
+from tools.dashboards.logql import ERRORS, WARNINGS, counted, event, share_of, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end
 from tools.dashboards.panels import ORANGE, RED, override, steps
 from tools.dashboards.platform_common import NO_K6, NO_LOGS, NO_PHASES, TAGS, links
+from tools.dashboards.tables import BAR
 
 RUNS = '{run_id=~"$run", workload=~"$workload", repetition=~"$repetition", kind="log"}'
 PART = "run_id, workload, repetition"
-BAR = {"type": "gauge", "mode": "basic", "valueDisplayMode": "text"}
 COLUMNS = {"run_id": "Run", "workload": "Workload", "repetition": "#"}
 
 
@@ -36,8 +36,6 @@ def load() -> Json:
         "Value #C": "Median",
         "Value #D": "p95",
         "Value #E": "p99",
-        "Value #F": "Longest",
-        "Value #G": "Iterations",
     }
     bars = [
         override(name, custom_cellOptions=BAR, min=0, color={"mode": "continuous-BlPu"})
@@ -53,14 +51,11 @@ def load() -> Json:
         at_end(whole("http_req_duration", "p50"), "C"),
         at_end(whole("http_req_duration", "p95"), "D"),
         at_end(whole("http_req_duration", "p99"), "E"),
-        at_end(whole("http_req_duration", "max"), "F"),
-        at_end(counted(summaries(RUNS, "iterations"), "sum", PART, "$__range"), "G"),
         unit="ms",
         no_value=NO_K6,
         columns={**COLUMNS, **columns},
         overrides=[
             override("Requests", unit="short"),
-            override("Iterations", unit="short"),
             override(
                 "Failed",
                 unit="percentunit",
@@ -74,45 +69,18 @@ def load() -> Json:
 
 
 def by_name() -> Json:
-    def figure(name: str) -> str:
-        query = summaries(RUNS, "http_req_duration", final=True)
-        return (
-            f'max_over_time({query} | json name="tags.name", value="tags.{name}" | unwrap value [$__range]) '
-            f"by ({PART}, name)"
-        )
-
-    return panels.table(
+    return tables.by_request_name(
         "Load by request name",
-        "Durations of each request name in each repetition, from k6's summaries at its end.",
+        "Durations of each request name in each repetition, by k6's summaries at its end: the longest two hundred.",
         24,
-        at_end(figure("count"), "A"),
-        at_end(figure("avg"), "B"),
-        at_end(figure("p50"), "C"),
-        at_end(figure("p95"), "D"),
-        at_end(figure("p99"), "E"),
-        at_end(figure("max"), "F"),
-        unit="ms",
-        no_value=NO_K6,
-        columns={
-            "name": "Name",
-            **COLUMNS,
-            "Value #A": "Requests",
-            "Value #B": "Mean",
-            "Value #C": "Median",
-            "Value #D": "p95",
-            "Value #E": "p99",
-            "Value #F": "Longest",
-        },
-        overrides=[
-            override("Requests", unit="short"),
-            override("p95", custom_cellOptions=BAR, min=0, color={"mode": "continuous-BlPu"}),
-        ],
-        sort=("Name", False),
+        RUNS,
+        ["run_id", "workload", "repetition"],
+        NO_K6,
     )
 
 
 def course() -> Json:
-    took = f'{RUNS} |= `"event_type":"phase_end"` | event_type="phase_end" {tag("duration_ms")} [$__range]'
+    took = f"{event(RUNS, 'phase_end')} {tag('duration_ms')} [$__range]"
     return panels.table(
         "Phases",
         "How long each phase took in each repetition; of several programs the longest.",
@@ -131,8 +99,8 @@ def log() -> Json:
         "Errors and warnings",
         "Log lines of each level in each repetition.",
         12,
-        at_end(f"sum by ({PART}) (count_over_time({RUNS} | {ERRORS} [$__range]))", "A"),
-        at_end(f'sum by ({PART}) (count_over_time({RUNS} | level="WARNING" [$__range]))', "B"),
+        at_end(f"sum by ({PART}) (count_over_time({RUNS} {ERRORS} [$__range]))", "A"),
+        at_end(f"sum by ({PART}) (count_over_time({RUNS} {WARNINGS} [$__range]))", "B"),
         unit="short",
         no_value=f"No errors and no warnings, or no logs. {NO_LOGS}",
         columns={**COLUMNS, "Value #A": "Errors", "Value #B": "Warnings"},

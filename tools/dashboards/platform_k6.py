@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards import model, panels
-from tools.dashboards.logql import RUN, counted, or_zero, rate_of_windows, share_of, summaries, tag
+from tools.dashboards.logql import RUN, counted, event, or_zero, rate_of_windows, share_of, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end, link, log_lines, over_time
 from tools.dashboards.panels import BLUE, GREEN, ORANGE, RED, override, steps
 from tools.dashboards.platform_common import (
@@ -16,6 +16,8 @@ from tools.dashboards.platform_common import (
     run_variable,
 )
 
+# Thresholds are of no workload.
+WHOLE_RUN = '{run_id="$run", kind="log"}'
 PART = "workload, repetition"
 PART_NAME = "{{workload}} #{{repetition}}"
 NAMED = f"{PART}, name"
@@ -39,7 +41,7 @@ def named(metric: str) -> str:
 
 def percentile(metric: str, name: str) -> str:
     query = f'{summaries(RUN, metric)} | json name="tags.name", value="tags.{name}" | unwrap value [$__auto]'
-    return f"max_over_time({query}) by ({NAMED})"
+    return f"topk(20, max_over_time({query}) by ({NAMED}))"
 
 
 def numbers() -> Line:
@@ -155,7 +157,7 @@ def durations() -> list[Line]:
     def one(name: str, title: str) -> Json:
         return panels.lines(
             f"{title} of the duration",
-            f"{title} of the duration of requests by name, in each of k6's windows.",
+            f"{title} of the duration of requests by name, in each of k6's windows; the slowest twenty.",
             12,
             over_time(percentile("http_req_duration", name), NAMED_NAME),
             unit="ms",
@@ -191,7 +193,7 @@ def durations() -> list[Line]:
 
 def judged() -> list[Line]:
     threshold = (
-        '{run_id="$run", kind="log"} |= `"event_type":"threshold"` | event_type="threshold" '
+        f"{event(WHOLE_RUN, 'threshold')} "
         '| json metric="tags.metric", expression="tags.expression", passed="tags.passed", value="tags.value" '
         "| unwrap value [$__range]"
     )
@@ -233,7 +235,8 @@ def judged() -> list[Line]:
         "Lines of k6 and of its script: console, warnings, exceptions, its end.",
         12,
         log_lines(
-            f'{RUN} | event_type=~"console|exception|k6_log|run_start|run_end" | json message="message", '
+            f"{event(RUN, 'console', 'exception', 'k6_log', 'run_start', 'run_end')} "
+            '| json message="message", '
             'exception="tags.exception", outcome="tags.outcome" '
             '| line_format `{{printf "%-8s %-10s" .level .event_type}} '
             "{{if .message}}{{.message}}{{else if .outcome}}{{.outcome}}{{else}}{{.exception}}{{end}}`",

@@ -15,7 +15,7 @@ from tools.dashboards.platform_common import (
     run_variable,
 )
 
-LINES = f'{HOSTS} |~ `(?i)$search` | {NOT_SUMMARIES} | level=~"$level" | phase=~"$phase"'
+LINES = f'{HOSTS} {NOT_SUMMARIES} |~ `(?i)$search` | level=~"$level" | phase=~"$phase"'
 
 # Structured metadata has no list of values that a variable could ask for.
 LEVELS = (

@@ -10,7 +10,11 @@ from tools.dashboards.logql import (
     PHASES,
     READABLE,
     RUN,
+    WARNINGS,
+    added,
     counted,
+    event,
+    last_moment,
     or_zero,
     phase_bands,
     rate_of_windows,
@@ -36,17 +40,19 @@ from tools.dashboards.platform_common import (
     run_variable,
 )
 
-GAPS = f'{HOSTS} |= `"event_type":"log_gap"` | event_type="log_gap"'
-HOLES = f'{HOSTS} |= `"event_type":"log_` | event_type=~"log_gap|log_unsynced|log_deleted"'
-ENDS = f'{HOSTS} |= `"event_type":"run_end"` | event_type="run_end"'
-THRESHOLDS = f'{HOSTS} |= `"event_type":"threshold"` | event_type="threshold"'
+GAPS = event(HOSTS, "log_gap")
+HOLES = event(HOSTS, "log_gap", "log_unsynced", "log_deleted")
+ENDS = event(HOSTS, "run_end")
+THRESHOLDS = event(HOSTS, "threshold")
 
 
 def dropped() -> str:
     """Records that were offered and are in no file."""
     names = ("samples_dropped", "lines_dropped", "records_dropped", "records_rejected")
-    parts = [counted(GAPS, "lost", "", "$__range"), *(counted(ENDS, name, "", "$__range") for name in names)]
-    return " + ".join(f"({or_zero(part)})" for part in parts)
+    parsed = ", ".join(f'{name}="tags.{name}"' for name in names)
+    all_of_them = f"label_format all=`{{{{add {' '.join(f'.{name}' for name in names)}}}}}` | unwrap all"
+    ends = added(f"{ENDS} | json {parsed} | {all_of_them} [$__range]", "")
+    return " + ".join(f"({or_zero(part)})" for part in (counted(GAPS, "lost", "", "$__range"), ends))
 
 
 def count(title: str, description: str, query: str, thresholds: Json) -> Json:
@@ -78,11 +84,11 @@ def numbers() -> Line:
     return Line(
         4,
         [
-            count("Errors", "Log lines of level ERROR and CRITICAL.", total(f"{HOSTS} | {ERRORS}"), bad),
+            count("Errors", "Log lines of level ERROR and CRITICAL.", total(f"{HOSTS} {ERRORS}"), bad),
             count(
                 "Warnings",
                 "Log lines of level WARNING; failed requests are counted elsewhere.",
-                total(f'{HOSTS} | level="WARNING"'),
+                total(f"{HOSTS} {WARNINGS}"),
                 doubtful,
             ),
             count(
@@ -112,7 +118,7 @@ def errors() -> Line:
                 "Errors",
                 "The newest lines of level ERROR and CRITICAL, with their tracebacks. Click a line for its fields.",
                 24,
-                log_lines(f"{HOSTS} | {ERRORS} {READABLE}", 200),
+                log_lines(f"{HOSTS} {ERRORS} {READABLE}", 200),
                 no_value="No errors in this run and time range.",
             )
         ],
@@ -133,8 +139,7 @@ def course() -> Section:
         links=[logs_of_moment()],
     )
     took = (
-        f'{HOSTS} |= `"event_type":"phase_end"` | event_type="phase_end" | json value="tags.duration_ms", '
-        'outcome="tags.outcome" | unwrap value [$__range]'
+        f'{event(HOSTS, "phase_end")} | json value="tags.duration_ms", outcome="tags.outcome" | unwrap value [$__range]'
     )
     durations = panels.table(
         "Duration of phases",
@@ -158,7 +163,7 @@ def course() -> Section:
         "Log lines by level",
         "Log lines, k6's summaries left out. Click a bar for the lines of that moment.",
         12,
-        over_time(f"sum by (level) (count_over_time({HOSTS} | {NOT_SUMMARIES} [$__auto]))", "{{level}}"),
+        over_time(f"sum by (level) (count_over_time({HOSTS} {NOT_SUMMARIES} [$__auto]))", "{{level}}"),
         unit="short",
         no_value=NO_LOGS,
         bars=True,
@@ -172,7 +177,7 @@ def course() -> Section:
         "Log lines of each program on each host, k6's summaries left out.",
         12,
         over_time(
-            f"sum by (component, host) (count_over_time({HOSTS} | {NOT_SUMMARIES} [$__auto]))",
+            f"sum by (component, host) (count_over_time({HOSTS} {NOT_SUMMARIES} [$__auto]))",
             "{{component}} {{host}}",
         ),
         unit="short",
@@ -219,14 +224,14 @@ def load() -> Section:
 
 def delivery() -> Section:
     """What is here, and what is not."""
-    stamped = f"{HOSTS} | label_format at=`{{{{__timestamp__ | unixEpochMillis}}}}` | unwrap at [$__range]"
     arrived = panels.table(
         "Logs in Loki",
         "What Loki holds of each program's log: lines from the level up that is shipped (INFO by default), samples "
-        "left out, and the last of them. The file on its host is the authority: lb verify compares the two.",
+        "left out, and the last of them that is no summary of k6. "
+        "The file on its host is the authority: lb verify compares the two.",
         12,
         at_end(f"sum by (component, host) (count_over_time({HOSTS} [$__range]))", "A"),
-        at_end(f"max_over_time({stamped}) by (component, host)", "B"),
+        at_end(last_moment(f"{HOSTS} {NOT_SUMMARIES}", "component, host"), "B"),
         unit="short",
         no_value=NO_LOGS,
         columns={"component": "Component", "host": "Host", "Value #A": "Lines", "Value #B": "Last line"},
@@ -249,7 +254,7 @@ def everything() -> Section:
         "Log",
         "The newest lines, k6's summaries left out. Click a line for its fields; lb-log / Logs filters them.",
         24,
-        log_lines(f"{HOSTS} | {NOT_SUMMARIES} {READABLE}", 500),
+        log_lines(f"{HOSTS} {NOT_SUMMARIES} {READABLE}", 500),
         no_value=NO_LOGS,
     )
     return Section("Log", [Line(14, [lines])])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards import model, panels
-from tools.dashboards.logql import ERRORS, NOT_SUMMARIES, summaries, tag
+from tools.dashboards.logql import ERRORS, NOT_SUMMARIES, WARNINGS, event, last_moment, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end, link, over_time
 from tools.dashboards.panels import GREEN, ORANGE, RED, override, steps
 from tools.dashboards.platform_common import NO_LOGS, TAGS
@@ -35,18 +35,18 @@ def per_run(query: str, window: str = "$__range") -> str:
 
 
 def table() -> Json:
-    stamped = f"{ALL_RUNS} | label_format at=`{{{{__timestamp__ | unixEpochMillis}}}}` | unwrap at [$__range]"
-    gaps = f'{ALL_RUNS} |= `"event_type":"log_` | event_type=~"log_gap|log_unsynced"'
+    lines = f"{ALL_RUNS} {NOT_SUMMARIES}"
+    gaps = event(ALL_RUNS, "log_gap", "log_unsynced")
     return panels.table(
         "Runs",
         "Each run of the time range: where it lies in time (a second more on both sides), its log lines without k6's "
         "summaries, and what went wrong in it. Click a run to open it.",
         24,
-        at_end(f"min by (run_id) (min_over_time({stamped}) by (run_id)) - 1000", "A"),
-        at_end(f"max by (run_id) (max_over_time({stamped}) by (run_id)) + 1000", "B"),
-        at_end(per_run(f"{ALL_RUNS} | {NOT_SUMMARIES}"), "C"),
-        at_end(per_run(f"{ALL_RUNS} | {ERRORS}"), "D"),
-        at_end(per_run(f'{ALL_RUNS} | level="WARNING"'), "E"),
+        at_end(f"{last_moment(lines, 'run_id', first=True)} - 1000", "A"),
+        at_end(f"{last_moment(lines, 'run_id')} + 1000", "B"),
+        at_end(per_run(lines), "C"),
+        at_end(per_run(f"{ALL_RUNS} {ERRORS}"), "D"),
+        at_end(per_run(f"{ALL_RUNS} {WARNINGS}"), "E"),
         at_end(f"sum by (run_id) (sum_over_time({summaries(ALL_RUNS, 'http_reqs')} {tag('sum')} [$__range]))", "F"),
         at_end(per_run(gaps), "G"),
         unit="short",
@@ -82,7 +82,7 @@ def dashboard() -> Json:
         "Log lines by run",
         "Log lines of each run, k6's summaries left out.",
         12,
-        over_time(per_run(f"{ALL_RUNS} | {NOT_SUMMARIES}", "$__auto"), "{{run_id}}"),
+        over_time(per_run(f"{ALL_RUNS} {NOT_SUMMARIES}", "$__auto"), "{{run_id}}"),
         unit="short",
         no_value=NO_LOGS,
         bars=True,
@@ -92,7 +92,7 @@ def dashboard() -> Json:
         "Errors by run",
         "Log lines of level ERROR and CRITICAL.",
         12,
-        over_time(per_run(f"{ALL_RUNS} | {ERRORS}", "$__auto"), "{{run_id}}"),
+        over_time(per_run(f"{ALL_RUNS} {ERRORS}", "$__auto"), "{{run_id}}"),
         unit="short",
         no_value="No errors in this time range.",
         bars=True,
