@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +10,8 @@ import pytest
 
 from support.delivery import SAMPLES
 from support.grafana import boards
+from support.k6 import nanoseconds
+from support.loki import SECOND
 from support.records import Record, read_log
 from support.sources import Sources
 
@@ -109,6 +111,26 @@ def test_the_table_of_names_is_that_of_the_files(sources: Sources, records: list
         assert float(row["value"][1]) == pytest.approx(max(durations))
         assert int(row["metric"]["count"]) == len(durations)
         assert float(row["metric"]["avg"]) == pytest.approx(sum(durations) / len(durations))
+
+
+def test_rates_are_those_of_all_windows_together(sources: Sources, records: list[Record]) -> None:
+    """At each step: of each request name and scenario the mean of k6's windows, added up."""
+    step = 10 * SECOND
+    windows = [
+        (nanoseconds(record["timestamp"]), record)
+        for record in records
+        if record["event_type"] == "metric_summary"
+        and record["tags"]["metric"] == "http_reqs"
+        and not record["tags"]["final"]
+    ]
+    assert windows
+    for row in shown(sources, "lb-platform-k6", "Requests", "timeseries"):
+        for at, value in row["values"]:
+            end, parts = int(at) * SECOND, defaultdict(list)
+            for ns, record in windows:
+                if end - step < ns <= end and str(record["repetition"]) == row["metric"]["repetition"]:
+                    parts[record.get("scenario"), record["tags"]["name"]].append(record["tags"]["per_second"])
+            assert float(value) == pytest.approx(sum(sum(part) / len(part) for part in parts.values()))
 
 
 def test_phases_are_bands_that_end(sources: Sources) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -80,3 +81,32 @@ def test_on_a_fresh_install_a_query_is_no_error(fresh: Sources, query: Query) ->
     others = {model["name"]: fresh.variable(model, {}, window) for model in board.variables if model["type"] != "query"}
     found = fresh.ask(query, {**nothing, **several, **others}, window)
     assert not any(numbers(found)), found
+
+
+def test_a_script_that_names_no_requests_breaks_no_panel(tmp_path: Path) -> None:
+    """Each URL is a name then: more series than Loki shows at a time (500)."""
+    now = time.time_ns()
+    labels = {"run_id": "r", "component": "k6", "host": "h", "workload": "w", "repetition": "1"}
+    durations = '"metric":"http_req_duration","count":1,"avg":1,"p50":1,"p95":2,"p99":3,"max":3'
+    kinds = (
+        ("metric_summary", "log", f'{durations},"final":false'),
+        ("metric_summary", "log", f'{durations},"final":true'),
+        ("metric_summary", "log", '"metric":"http_reqs","per_second":1,"final":false'),
+        ("http_req", "sample", '"status":200,"duration_ms":1.5'),
+    )
+    with running_loki(tmp_path) as loki:
+        for event_type, kind, tags in kinds:
+            head = f'"level":"INFO","event_type":"{event_type}"'
+            lines = [(now + at, f'{{{head},"tags":{{{tags},"name":"/{at}"}}}}') for at in range(700)]
+            status, said = loki.push({**labels, "kind": kind}, lines, {"event_type": event_type, "level": "INFO"})
+            assert status == 204, said
+        sources = Sources(loki, None, now // 1_000_000, now // 1_000_000)
+        window = sources.whole_run()
+        by_name = [query for query in QUERIES if 'name="tags.name"' in query.expression]
+        assert {query.board for query in by_name} == {
+            f"lb-platform-{name}" for name in ("run", "k6", "requests", "compare")
+        }
+        for query in by_name:
+            if query.panel["type"] != "logs":
+                found = sources.ask(query, sources.variables(BOARDS[query.board], window), window)
+                assert found or "iterations" in query.expression, query

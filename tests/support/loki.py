@@ -114,14 +114,21 @@ class Loki:
         """What its HTTP API has to say, as data."""
         return json.loads(self.get(path, **parameters))["data"]
 
-    def push(self, stream: Mapping[str, str], values: list[tuple[int, str]]) -> tuple[int, str]:
-        """Push lines by hand, as JSON; status and body of the answer."""
-        return self.push_streams([(stream, values)])
+    def push(
+        self, stream: Mapping[str, str], values: list[tuple[int, str]], metadata: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        """Push lines by hand, as JSON, all with the same structured metadata; status and body of the answer."""
+        return self.push_streams([(stream, values)], metadata)
 
-    def push_streams(self, streams: list[tuple[Mapping[str, str], list[tuple[int, str]]]]) -> tuple[int, str]:
+    def push_streams(
+        self,
+        streams: list[tuple[Mapping[str, str], list[tuple[int, str]]]],
+        metadata: Mapping[str, str] | None = None,
+    ) -> tuple[int, str]:
         """The same with several streams in one request, in their order."""
         entries = [
-            {"stream": dict(stream), "values": [[str(ns), line] for ns, line in values]} for stream, values in streams
+            {"stream": dict(stream), "values": [[str(ns), line, dict(metadata or {})] for ns, line in values]}
+            for stream, values in streams
         ]
         body = json.dumps({"streams": entries}).encode()
         headers = {"Content-Type": "application/json"}

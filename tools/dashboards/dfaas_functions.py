@@ -112,13 +112,15 @@ def numbers() -> Line:
 
 
 def by_k6() -> list[Line]:
+    # Several k6 may call one function.
+    calls = summaries("request_count", "per_second", "$__auto").replace(
+        "| unwrap value", '| json instance="tags.instance" | unwrap value'
+    )
     rate = panels.lines(
         "Calls",
         "Calls a second that k6 made of each function, a value for each of its windows of ten seconds.",
         8,
-        over_time(
-            f"sum by (function) (avg_over_time({summaries('request_count', 'per_second', '$__auto')}))", "{{function}}"
-        ),
+        over_time(f"sum by (function) (avg_over_time({calls}))", "{{function}}"),
         unit="reqps",
         no_value=NO_K6.format("request_count_<function>"),
         least="10s",

@@ -6,7 +6,7 @@ from tools.dashboards import model, panels
 from tools.dashboards.dfaas_common import NO_K6, TAGS, links, logs_of_function, logs_of_moment, marks
 from tools.dashboards.model import Json, Line, Section, log_lines, over_time
 from tools.dashboards.platform_common import NO_SAMPLES, run_variable
-from tools.dashboards.platform_requests import FAILED, REQUESTS
+from tools.dashboards.platform_requests import FAILED, REQUESTS, SUMMED_UP
 from tools.dashboards.platform_requests import part_variables as one_repetition
 from tools.dashboards.tables import trends
 
@@ -46,7 +46,7 @@ def details() -> list[Line]:
         "By function",
         "What each function came to, by the custom metrics latency_<function> as k6 summed them up at its end.",
         12,
-        streams='{run_id="$run", workload="$workload", repetition="$repetition", kind="log"}',
+        streams=SUMMED_UP,
         metric="latency_",
         key='metric="tags.metric" | label_format function=`{{trimPrefix "latency_" .metric}}`',
         labels={"function": "Function"},

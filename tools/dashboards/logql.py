@@ -79,10 +79,18 @@ def total(query: str) -> str:
 
 
 def rate_of_windows(query: str, by: str) -> str:
-    """A second: the mean over k6's windows. Their edges are never those of the steps of a query, so that to divide
-    their sum by a step would rise and fall without reason.
+    """A second: the mean over k6's windows, of all request names and k6 instances together. The edges of windows are
+    never those of the steps of a query, so that to divide their sum by a step would rise and fall without reason.
     """
-    return f"sum by ({by}) (avg_over_time({query} {tag('per_second')} [$__auto]))"
+    apart = '| json name="tags.name", instance="tags.instance", value="tags.per_second" | unwrap value'
+    return f"sum by ({by}) (avg_over_time({query} {apart} [$__auto]))"
+
+
+def largest(range_vector: str, by: str, most: int) -> str:
+    """The largest values of those series that have the largest. There may be thousands, and Loki shows 500: it divides
+    max_over_time among several that each send all of their series, but not quantile_over_time.
+    """
+    return f"topk({most}, quantile_over_time(1, {range_vector}) by ({by}))"
 
 
 def share_of(query: str, by: str, window: str) -> str:
@@ -98,8 +106,8 @@ def last_moment(query: str, by: str, first: bool = False) -> str:
 
 
 def phase_bands(streams: str) -> str:
-    """The number of the phase that a program is in. Each phase tells its own end, which may come a moment after the next
-    one has begun: of those that go on the latest counts.
+    """The number of the phase that a program is in. Each phase tells its own end, which may come a moment after the
+    next one has begun: of those that go on the latest counts.
     """
     numbers = "".join(
         f'{{{{else if eq .phase "{name}"}}}}{number}' for number, name, _ in PHASES if number not in (0, 6)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tools.dashboards import model, panels
-from tools.dashboards.logql import RUN, counted, event, or_zero, rate_of_windows, share_of, summaries, tag
+from tools.dashboards.logql import RUN, counted, event, largest, or_zero, rate_of_windows, share_of, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end, link, log_lines, over_time
 from tools.dashboards.panels import BLUE, GREEN, ORANGE, RED, override, steps
 from tools.dashboards.platform_common import (
@@ -41,7 +41,7 @@ def named(metric: str) -> str:
 
 def percentile(metric: str, name: str) -> str:
     query = f'{summaries(RUN, metric)} | json name="tags.name", value="tags.{name}" | unwrap value [$__auto]'
-    return f"topk(20, max_over_time({query}) by ({NAMED}))"
+    return largest(query, NAMED, 20)
 
 
 def numbers() -> Line:

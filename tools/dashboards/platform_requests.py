@@ -4,10 +4,12 @@ for hundreds of thousands, so it is one repetition at a time."""
 from __future__ import annotations
 
 from tools.dashboards import model, panels, tables
+from tools.dashboards.logql import summaries
 from tools.dashboards.model import Json, Line, Section, log_lines, over_time
 from tools.dashboards.platform_common import NO_SAMPLES, TAGS, links, logs_of_moment, marks, run_variable
 
 REQUESTS = '{run_id="$run", workload="$workload", repetition="$repetition", kind="sample"} | event_type="http_req"'
+SUMMED_UP = '{run_id="$run", workload="$workload", repetition="$repetition", kind="log"}'
 FAILED = f'{REQUESTS} | level="WARNING"'
 DURATION = '| json value="tags.duration_ms" | unwrap value'
 
@@ -36,13 +38,19 @@ def course() -> list[Line]:
         links=[logs_of_moment()],
         calculations=["mean", "max"],
     )
+    each = "name, scenario, component, host, instance"
+    of_name = (
+        f"{summaries(SUMMED_UP, 'http_reqs')} "
+        '| json name="tags.name", instance="tags.instance", value="tags.per_second" | unwrap value [$__auto]'
+    )
     names = panels.lines(
         "Requests by name",
-        "Requests a second of the twenty most frequent names.",
+        "Requests a second of the twenty most frequent names, by k6's summaries: a value for each of its windows.",
         12,
-        over_time(f'topk(20, sum by (name) (rate({REQUESTS} | json name="tags.name" [$__auto])))', "{{name}}"),
+        over_time(f"topk(20, sum by (name) (quantile_over_time(0.5, {of_name}) by ({each})))", "{{name}}"),
         unit="reqps",
         no_value=NO_SAMPLES,
+        least="10s",
         stacked=True,
         links=[logs_of_moment()],
         calculations=["mean", "max"],
@@ -85,7 +93,7 @@ def details() -> list[Line]:
         "By name",
         "What each request name came to, by k6's summaries at its end: the longest two hundred.",
         12,
-        '{run_id="$run", workload="$workload", repetition="$repetition", kind="log"}',
+        SUMMED_UP,
         [],
         NO_SAMPLES,
     )

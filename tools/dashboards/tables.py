@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tools.dashboards import panels
-from tools.dashboards.logql import event
+from tools.dashboards.logql import event, largest
 from tools.dashboards.model import Json, at_end
 from tools.dashboards.panels import override
 
@@ -41,7 +41,7 @@ def trends(
         title,
         description,
         width,
-        at_end(f"topk({MOST}, max_over_time({query}) by ({by}))"),
+        at_end(largest(query, by, MOST)),
         unit="ms",
         no_value=no_value,
         columns={**labels, **{name: title for title, name in FIGURES.items()}, "Value #A": "Longest"},

@@ -35,7 +35,7 @@ export function setup() {
 
 export function call() {
   const name = __ENV.FUNCTION;
-  const answer = http.get(`${target}/${functions[name]}`, { tags: { name } });
+  const answer = http.get(`${target}/${functions[name]}`, { tags: { name: exec.scenario.iterationInTest % 4 ? name : `${name} cold` } });
   const { success, latency, count } = metrics[name];
   success.add(answer.status === 200);
   latency.add(answer.timings.duration);
