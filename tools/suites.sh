@@ -73,7 +73,7 @@ count_loki() { count_python; }
 
 # One process: all of them ask the same run.
 suite_dashboards() {
-  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv
+  need build/k6 build/bin/target build/tools/loki build/.stamps/venv build/.stamps/lb_log
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" dashboards)
 }
 count_dashboards() { count_python; }
