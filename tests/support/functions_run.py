@@ -28,8 +28,14 @@ def fill(loki: Loki, folder: Path, target: Target) -> None:
         extra_environment={"K6_LB_SUMMARY_INTERVAL": "1s"},
     )
     assert "pending 0" in run.stderr, run.stderr
-    identity = {"run_id": RUN_ID, "component": "runner", "host": NODE, "workload": WORKLOAD}
-    with lb_log.Logger(**identity, output_dir=folder / "out", loki=pushing(loki)) as log:
+    with lb_log.Logger(
+        component="runner",
+        host=NODE,
+        run_id=RUN_ID,
+        workload=WORKLOAD,
+        output_dir=folder / "out",
+        loki=pushing(loki),
+    ) as log:
         for repetition in (1, 2):
             run_once(log.bind(logger="lb_runner.engine", repetition=repetition))
         log.bind(event_type="log_gap").warning("3 records are missing: the disk was full", lost=3)
