@@ -1,7 +1,7 @@
-"""Writes the dashboards of our plugins: python -m tools.dashboards [--check]
+"""Writes the dashboards of our plugins: python -m tools.dashboards [--check | --sketch]
 
 Their JSON is committed, because that is what Grafana and `lb provision` read; this is where it is made. `--check`
-changes nothing and fails where a file is not what would be written."""
+changes nothing and fails where a file is not what would be written. `--sketch` draws where the panels lie."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from tools.dashboards import (
     platform_requests,
     platform_run,
     platform_runs,
+    sketch,
 )
 from tools.dashboards.model import Json
 
@@ -48,8 +49,13 @@ def files() -> dict[Path, str]:
 
 
 def main() -> None:
-    if sys.argv[1:] not in ([], ["--check"]):
-        sys.exit(f"usage: python -m tools.dashboards [--check]\n\n{__doc__}")
+    if sys.argv[1:] not in ([], ["--check"], ["--sketch"]):
+        sys.exit(f"usage: python -m tools.dashboards [--check | --sketch]\n\n{__doc__}")
+    if sys.argv[1:] == ["--sketch"]:
+        for modules in DASHBOARDS.values():
+            for module in modules:
+                print(sketch.drawn(module.dashboard()))
+        return
     wanted = files()
     there = set(PLUGINS.glob("*/grafana/dashboards/*.json"))
     stale = [path for path, text in wanted.items() if path not in there or path.read_text(encoding="utf-8") != text]
