@@ -268,6 +268,20 @@ impl Logger {
         intake.contexts.add(context, intake.rings.file(), self.config.max_record_bytes)
     }
 
+    /// The context that has an id, if one has. In a child that has no core yet: as its parent had it.
+    #[must_use]
+    pub fn context_of(&self, id: u32) -> Option<Context> {
+        let mut link = self.existing();
+        if link.is_none() {
+            link = std::iter::successors(Some(&self.first), |link| {
+                link.next.get().map(|next| &**next)
+            })
+            .last();
+        }
+        let contexts = link?.core.as_ref()?.contexts();
+        contexts.into_iter().nth(id as usize)
+    }
+
     /// Waits until everything that was accepted before the call is in the kernel.
     ///
     /// # Errors

@@ -313,3 +313,13 @@ def safe(text: str) -> str:
 
 def _end() -> None:
     """At the exit of the interpreter."""
+
+def observe(folder: str) -> None:
+    """From now on records are kept in memory, and logs that are opened are so below this folder.
+    RuntimeError where that is so already."""
+
+def take_observed() -> list[bytes]:
+    """The lines since the last call."""
+
+def end_observation() -> None:
+    """From now on records are logged again. What was opened meanwhile is closed."""

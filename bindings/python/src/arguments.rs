@@ -7,6 +7,7 @@ use pyo3::types::{PyDict, PyMapping};
 use serde_json::{Map, Value};
 
 use crate::json::{Others, to_json};
+use crate::observing::redirected;
 use crate::trouble::raised;
 
 /// Explicit settings, in the form of the core: nested or dotted keys, and `config`.
@@ -44,5 +45,5 @@ pub(crate) fn settings_of(mapping: Option<&Bound<'_, PyMapping>>) -> PyResult<Se
 /// The configuration that counts: settings over environment over file over defaults.
 pub(crate) fn load(py: Python<'_>, settings: &Settings) -> PyResult<Config> {
     let json = Value::Object(settings.clone()).to_string();
-    py.detach(|| config::load(json.as_bytes())).map_err(raised)
+    py.detach(|| config::load(json.as_bytes()).map(redirected)).map_err(raised)
 }

@@ -16,6 +16,7 @@ use pyo3::types::{PyDict, PyMapping, PyString};
 
 use crate::arguments::{load, settings_of};
 use crate::json::{Others, text_of, to_json};
+use crate::observing;
 use crate::tags::{Borrowed, Owned, Tag, all_plain, owned};
 use crate::trouble::{raised, told};
 
@@ -30,7 +31,9 @@ pub(crate) struct Part {
 
 impl Part {
     pub(crate) fn new(shared: Shared) -> Arc<Self> {
-        Arc::new(Self { shared, complained: AtomicBool::new(false) })
+        let part = Arc::new(Self { shared, complained: AtomicBool::new(false) });
+        observing::note(&part);
+        part
     }
 }
 
@@ -201,6 +204,10 @@ pub(crate) struct Call<'a, 'py> {
 /// Logs a record. What goes wrong is counted or told on stderr, and never raised.
 #[inline]
 pub(crate) fn offer(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
+    if observing::is_on() {
+        let py = call.message.py();
+        return observing::keep(part, call)?.or_else(|error| failed(part, py, error));
+    }
     if let Ok(message) = call.message.cast_exact::<PyString>()
         && let Ok(message) = message.to_str()
         && call.tags.is_none_or(all_plain)
@@ -223,6 +230,17 @@ pub(crate) fn offer(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
 #[inline(never)]
 fn offer_slowly(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
     let py = call.message.py();
+    let (message, tags) = converted(call)?;
+    let (context, level, timestamp_ns) = (call.context, call.level, call.timestamp_ns);
+    let message = message.as_bytes();
+    let tags = Owned(&tags);
+    py.detach(|| part.log(Record { context, level, timestamp_ns, message, tags }))
+        .or_else(|error| failed(part, py, error))
+}
+
+/// Message and tags of their own, whatever they are.
+pub(crate) fn converted(call: Call<'_, '_>) -> PyResult<(String, Vec<Tag>)> {
+    let py = call.message.py();
     let tell = &mut |error| told(py, error);
     let message = text_of(call.message)
         .or_else(|error| tell(error).map(|()| "<unprintable message>".to_owned()))?;
@@ -230,11 +248,7 @@ fn offer_slowly(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
     if let Some(given) = call.tags {
         tags.extend(owned(given, tell)?);
     }
-    let (context, level, timestamp_ns) = (call.context, call.level, call.timestamp_ns);
-    let message = message.as_bytes();
-    let tags = Owned(&tags);
-    py.detach(|| part.log(Record { context, level, timestamp_ns, message, tags }))
-        .or_else(|error| failed(part, py, error))
+    Ok((message, tags))
 }
 
 /// What the core counts needs no word.

@@ -9,6 +9,7 @@ mod commands;
 mod core;
 mod json;
 mod logger;
+mod observing;
 mod process;
 mod tags;
 mod trouble;
@@ -26,6 +27,8 @@ mod _native {
     use crate::core::Core;
     #[pymodule_export]
     use crate::logger::Logger;
+    #[pymodule_export]
+    use crate::observing::{end_observation, observe, take_observed};
 
     #[pymodule_export]
     use crate::process::end;

@@ -180,7 +180,7 @@ impl Logger {
                 own.insert(key, to_json(&value, Others::AsText)?);
                 changed = true;
             } else {
-                let value = tags::Value::of(&value)?;
+                let value = tags::Value::whatever(&value, &mut |error| told(py, error))?;
                 bound.retain(|tag| tag.key != key);
                 bound.push(Tag { key, value });
             }

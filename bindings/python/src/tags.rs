@@ -37,8 +37,20 @@ impl Value {
         }
     }
 
+    /// As [`Value::of`]; of what cannot be converted a text that says so, and `tell` gets the error.
+    pub(crate) fn whatever(
+        value: &Bound<'_, PyAny>,
+        tell: &mut dyn FnMut(PyErr) -> PyResult<()>,
+    ) -> PyResult<Self> {
+        Self::of(value).or_else(|error| {
+            tell(error)?;
+            let kind = value.get_type().name().map(|name| name.to_string());
+            Ok(Self::Text(format!("<unprintable {}>", kind.unwrap_or_default())))
+        })
+    }
+
     /// What a record can bear of any value: nested ones as JSON text, all others as their `str`.
-    pub(crate) fn of(value: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn of(value: &Bound<'_, PyAny>) -> PyResult<Self> {
         Ok(match plain(value) {
             Some(TagValue::Integer(number)) => Self::Integer(number),
             Some(TagValue::Number(number)) => Self::Number(number),
@@ -131,12 +143,7 @@ pub(crate) fn owned(
     let mut owned = Vec::with_capacity(tags.len());
     for (key, value) in tags {
         let key = text_of(&key).or_else(|error| tell(error).map(|()| "unprintable".into()))?;
-        let value = Value::of(&value).or_else(|error| {
-            tell(error)?;
-            let kind = value.get_type().name().map(|name| name.to_string());
-            Ok::<_, PyErr>(Value::Text(format!("<unprintable {}>", kind.unwrap_or_default())))
-        })?;
-        owned.push(Tag { key, value });
+        owned.push(Tag { key, value: Value::whatever(&value, tell)? });
     }
     Ok(owned)
 }

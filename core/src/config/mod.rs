@@ -47,7 +47,7 @@ mod values;
 mod yaml;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -202,6 +202,16 @@ impl Config {
         let own = self.log_template.contains("{pid}");
         let resolved = own.then(|| names::resolve(&self.log_template, &names).ok()).flatten();
         resolved.unwrap_or_else(|| self.log_path.clone())
+    }
+
+    /// The same for a log in another folder, which nothing ships.
+    #[must_use]
+    pub fn elsewhere(mut self, folder: &Path) -> Self {
+        let name = self.log_path.file_name().unwrap_or_default();
+        self.log_path = folder.join(name);
+        self.log_template.clear();
+        self.loki = None;
+        self
     }
 
     /// The settings that a log which is open by this configuration keeps, where another one asks for
