@@ -36,12 +36,13 @@ def numbers(found: list[dict[str, Any]]) -> list[float]:
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=str)
-@pytest.mark.parametrize("range_name", ["the run's own time", "the last day"])
-def test_a_query_brings_something(sources: Sources, query: Query, range_name: str) -> None:
-    need_prometheus(sources, [query.kind])
+@pytest.mark.parametrize("chosen", ["as it is opened", "over the last day", "each value chosen"])
+def test_a_query_brings_something(sources: Sources, query: Query, chosen: str) -> None:
     board, run = BOARDS[query.board], sources.whole_run()
-    window = run if range_name == "the run's own time" else TimeRange(run.last - DAY_MS, run.last)
-    variables = sources.variables(board, window)
+    kinds = {model["datasource"]["type"] for model in board.variables if model["type"] == "query"}
+    need_prometheus(sources, {query.kind} | (kinds if chosen == "each value chosen" else set()))
+    window = TimeRange(run.last - DAY_MS, run.last) if chosen == "over the last day" else run
+    variables = sources.variables(board, window, one_by_one=chosen == "each value chosen")
     found = sources.ask(query, variables, window)
     assert found, f"nothing: {query.resolved(variables, window)[0]}"
     # A query that only says zero, or that cannot be computed, is as good as none. (In a step of minutes the phases of a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import lb_log
@@ -12,8 +13,10 @@ from support.loki import Loki
 from support.process import Target
 
 RUN_ID = "run-20261122-101112"
-NODE = "node-1"
-WORKLOAD = "dfaas"
+# As the node exporter calls it.
+NODE = os.uname().nodename
+# Special to regular expressions.
+WORKLOAD = "figlet+env"
 
 
 def fill(loki: Loki, folder: Path, target: Target) -> None:

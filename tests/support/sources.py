@@ -41,11 +41,15 @@ class Sources:
         window = {"start": str(time.first / 1000), "end": str(time.last / 1000), "step": str(step / 1000)}
         return result(self.prometheus.answer("/api/v1/query_range", query=text, **window))
 
-    def variables(self, board: Board, time: TimeRange) -> dict[str, Variable]:
-        """Each variable with what Grafana chooses when a dashboard is opened."""
+    def variables(self, board: Board, time: TimeRange, *, one_by_one: bool = False) -> dict[str, Variable]:
+        """Each variable with what Grafana chooses when a dashboard is opened; or, where several may be chosen, with
+        each of them chosen.
+        """
         chosen: dict[str, Variable] = {}
         for model in board.variables:
             chosen[model["name"]] = self.variable(model, chosen, time)
+            if one_by_one and chosen[model["name"]].several:
+                chosen[model["name"]] = Variable(self.choices(model, chosen, time), several=True)
         return chosen
 
     def variable(self, model: Mapping[str, Any], before: Mapping[str, Variable], time: TimeRange) -> Variable:

@@ -67,18 +67,18 @@ def links() -> list[Json]:
     return [model.to_tag(TAG, "Functions"), model.to_tag(PLATFORM_TAG, "lb-log")]
 
 
-def marks() -> list[Json]:
-    """Overloads, and configurations as they begin."""
+def marks(streams: str = RUN) -> list[Json]:
+    """Overloads, and configurations as they begin, in some streams of the run."""
     return [
         model.annotation(
             "Overload",
-            f'{event(RUN, "overload")} | json message="message"',
+            f'{event(streams, "overload")} | json message="message"',
             "red",
             "{{message}}",
         ),
         model.annotation(
             "Configuration",
-            f'{event(RUN, "config")} | json message="message"',
+            f'{event(streams, "config")} | json message="message"',
             "blue",
             "{{message}}",
         ),

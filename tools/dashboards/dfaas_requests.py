@@ -6,7 +6,7 @@ from tools.dashboards import model, panels
 from tools.dashboards.dfaas_common import NO_K6, TAGS, links, logs_of_function, logs_of_moment, marks
 from tools.dashboards.model import Json, Line, Section, log_lines, over_time
 from tools.dashboards.platform_common import NO_SAMPLES, run_variable
-from tools.dashboards.platform_requests import FAILED, REQUESTS, SUMMED_UP
+from tools.dashboards.platform_requests import FAILED, ITS_LOG, REQUESTS
 from tools.dashboards.platform_requests import part_variables as one_repetition
 from tools.dashboards.tables import trends
 
@@ -46,7 +46,7 @@ def details() -> list[Line]:
         "By function",
         "What each function came to, by the custom metrics latency_<function> as k6 summed them up at its end.",
         12,
-        streams=SUMMED_UP,
+        streams=ITS_LOG,
         metric="latency_",
         key='metric="tags.metric" | label_format function=`{{trimPrefix "latency_" .metric}}`',
         labels={"function": "Function"},
@@ -77,5 +77,5 @@ def dashboard() -> Json:
         sections=[Section("Course", course()), Section("Requests", details())],
         since="now-24h",
         links=links(),
-        annotations=marks(),
+        annotations=marks(ITS_LOG),
     )

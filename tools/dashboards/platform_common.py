@@ -58,13 +58,13 @@ def links() -> list[Json]:
     return [model.to_tag(TAG, "lb-log"), model.to_tag("lb-dfaas", "Functions")]
 
 
-def marks() -> list[Json]:
-    """Errors, and thresholds that were missed."""
+def marks(streams: str = RUN) -> list[Json]:
+    """Errors, and thresholds that were missed, in some streams of the run."""
     return [
-        model.annotation("Error", f'{RUN} {ERRORS} | json message="message"', "red", "{{message}}"),
+        model.annotation("Error", f'{streams} {ERRORS} | json message="message"', "red", "{{message}}"),
         model.annotation(
             "Threshold missed",
-            f'{event(RUN, "threshold")} | level!="INFO" | json metric="tags.metric", expression="tags.expression"',
+            f'{event(streams, "threshold")} | level!="INFO" | json metric="tags.metric", expression="tags.expression"',
             "orange",
             "{{metric}}: {{expression}}",
         ),

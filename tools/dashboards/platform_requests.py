@@ -9,7 +9,7 @@ from tools.dashboards.model import Json, Line, Section, log_lines, over_time
 from tools.dashboards.platform_common import NO_SAMPLES, TAGS, links, logs_of_moment, marks, run_variable
 
 REQUESTS = '{run_id="$run", workload="$workload", repetition="$repetition", kind="sample"} | event_type="http_req"'
-SUMMED_UP = '{run_id="$run", workload="$workload", repetition="$repetition", kind="log"}'
+ITS_LOG = '{run_id="$run", workload="$workload", repetition="$repetition", kind="log"}'
 FAILED = f'{REQUESTS} | level="WARNING"'
 DURATION = '| json value="tags.duration_ms" | unwrap value'
 
@@ -40,7 +40,7 @@ def course() -> list[Line]:
     )
     each = "name, scenario, component, host, instance"
     of_name = (
-        f"{summaries(SUMMED_UP, 'http_reqs')} "
+        f"{summaries(ITS_LOG, 'http_reqs')} "
         '| json name="tags.name", instance="tags.instance", value="tags.per_second" | unwrap value [$__auto]'
     )
     names = panels.lines(
@@ -93,7 +93,7 @@ def details() -> list[Line]:
         "By name",
         "What each request name came to, by k6's summaries at its end: the longest two hundred.",
         12,
-        SUMMED_UP,
+        ITS_LOG,
         [],
         NO_SAMPLES,
     )
@@ -122,5 +122,5 @@ def dashboard() -> Json:
         sections=[Section("Course", course()), Section("Requests", details())],
         since="now-24h",
         links=links(),
-        annotations=marks(),
+        annotations=marks(ITS_LOG),
     )

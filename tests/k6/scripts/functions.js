@@ -19,7 +19,7 @@ for (const name of Object.keys(functions)) {
   for (const repetition of ['1', '2']) {
     scenarios[`${name}_${repetition}`] = {
       executor: 'constant-arrival-rate', rate: 20, timeUnit: '1s', duration: '4s', preAllocatedVUs: 3, exec: 'call',
-      env: { FUNCTION: name }, tags: { function: name, workload: 'dfaas', repetition }, gracefulStop: '1s',
+      env: { FUNCTION: name }, tags: { function: name, repetition }, gracefulStop: '1s',
     };
   }
 }
