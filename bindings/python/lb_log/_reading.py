@@ -12,7 +12,8 @@ import sys
 import warnings
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypedDict
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, TypedDict, cast
 
 from lb_log import _native
 
@@ -174,17 +175,20 @@ class Records(Iterator[Record]):
 
     def _log(self, files: list[str]) -> Iterator[Record]:
         for path in files:
-            try:
-                with _open(path) as lines:
-                    yield from self._file(path, lines)
-            except FileNotFoundError:
-                self._warn(f"{path}: is gone; it was rotated away, deleted or collected meanwhile")
-            except (EOFError, zlib.error, gzip.BadGzipFile):
-                self._warn(f"{path}: is cut or damaged; what follows in it is missing")
-            except OSError as error:
-                self._warn(f"{path}: cannot be read: {error.strerror or error}; what follows in it is missing")
+            yield from self._file(path)
 
-    def _file(self, path: str, lines: IO[bytes]) -> Iterator[Record]:
+    def _file(self, path: str) -> Iterator[Record]:
+        try:
+            with _open(path) as lines:
+                yield from self._lines(path, lines)
+        except FileNotFoundError:
+            self._warn(f"{path}: is gone; it was rotated away, deleted or collected meanwhile")
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            self._warn(f"{path}: is cut or damaged; what follows in it is missing")
+        except OSError as error:
+            self._warn(f"{path}: cannot be read: {error.strerror or error}; what follows in it is missing")
+
+    def _lines(self, path: str, lines: IO[bytes]) -> Iterator[Record]:
         wanted, parse, broken = self._wanted, self._parse, 0
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
@@ -230,7 +234,7 @@ def _record(parse: Callable[[bytes], Any], line: bytes) -> Record | None:
 
 
 def _open(path: str) -> IO[bytes]:
-    return gzip.open(path) if path.endswith(".gz") else open(path, "rb", buffering=1 << 18)  # type: ignore[return-value]
+    return cast(IO[bytes], gzip.open(path)) if path.endswith(".gz") else Path(path).open("rb", buffering=1 << 18)
 
 
 def _timestamp(record: Record) -> str:
