@@ -105,6 +105,8 @@ look_for_options() {
   optional jq jq "examples in the documentation that use jq are not run"
   optional prometheus prometheus "dashboards are not tested against Prometheus"
   optional prometheus-node-exporter prometheus-node-exporter "dashboards are not tested against Prometheus"
+  # Debian's npm brings hundreds of packages: it is named, and not installed.
+  has npm || left_out+=("npm (https://nodejs.org): without it, dashboards are not compared with the types that Grafana publishes")
   optional mkfs.ext4 e2fsprogs "\`make bench\` cannot freeze a disk under k6's log"
   if ! [ -e /usr/include/spdlog/spdlog.h ] && ! [ -e /usr/local/include/spdlog/spdlog.h ]; then
     packages+=(libspdlog-dev)

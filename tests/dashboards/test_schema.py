@@ -22,7 +22,7 @@ INSTALLED = BUILD / "grafana-schema"
 def modules() -> Path:
     """Grafana's types and a compiler, as the lock file has them."""
     if shutil.which("npm") is None:
-        pytest.skip("npm is not installed: make deps")
+        pytest.skip("npm is not here")
     lock = (HERE / "package-lock.json").read_bytes()
     mark = INSTALLED / "installed"
     if not mark.exists() or mark.read_bytes() != lock:
