@@ -173,10 +173,10 @@ def durations() -> list[Line]:
         "Parts of a request: means of k6's windows, averaged over names. Waiting is the time to the first byte.",
         12,
         over_time(
-            f'avg by (part) (avg_over_time({RUN} |~ `"metric":"http_req_({parts})"` |= `"final":false` '
+            f'avg by (metric) (avg_over_time({RUN} |~ `"metric":"http_req_({parts})"` |= `"final":false` '
             '| event_type="metric_summary" | json metric="tags.metric", value="tags.avg" '
-            '| label_format part=`{{trimPrefix "http_req_" .metric}}` | unwrap value [$__auto]))',
-            "{{part}}",
+            "| unwrap value [$__auto]))",
+            "{{metric}}",
         ),
         unit="ms",
         no_value=NO_K6,

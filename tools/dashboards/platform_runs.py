@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from tools.dashboards import model, panels
-from tools.dashboards.logql import ERRORS, NOT_SUMMARIES, WARNINGS, event, last_moment, summaries, tag
+from tools.dashboards.logql import ERRORS, NOT_SUMMARIES, event, last_moment, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end, link, over_time
-from tools.dashboards.panels import GREEN, ORANGE, RED, override, steps
+from tools.dashboards.panels import GREEN, RED, override, steps
 from tools.dashboards.platform_common import NO_LOGS, TAGS
 
 ALL_RUNS = '{run_id=~"$run", kind="log"}'
@@ -46,9 +46,8 @@ def table() -> Json:
         at_end(f"{last_moment(lines, 'run_id')} + 1000", "B"),
         at_end(per_run(lines), "C"),
         at_end(per_run(f"{ALL_RUNS} {ERRORS}"), "D"),
-        at_end(per_run(f"{ALL_RUNS} {WARNINGS}"), "E"),
-        at_end(f"sum by (run_id) (sum_over_time({summaries(ALL_RUNS, 'http_reqs')} {tag('sum')} [$__range]))", "F"),
-        at_end(per_run(gaps), "G"),
+        at_end(f"sum by (run_id) (sum_over_time({summaries(ALL_RUNS, 'http_reqs')} {tag('sum')} [$__range]))", "E"),
+        at_end(per_run(gaps), "F"),
         unit="short",
         no_value=NO_LOGS,
         columns={
@@ -57,17 +56,16 @@ def table() -> Json:
             "Value #B": "To",
             "Value #C": "Log lines",
             "Value #D": "Errors",
-            "Value #E": "Warnings",
-            "Value #F": "HTTP requests",
-            "Value #G": "Gaps",
+            "Value #E": "HTTP requests",
+            "Value #F": "Gaps",
         },
         overrides=[
             override("Run", links=[link("Open this run", OPEN_RUN)], custom_width=320),
             override("From", unit="dateTimeAsIso"),
             override("To", unit="dateTimeAsIso"),
             *(
-                override(name, thresholds=steps("transparent", (1, colour)), custom_cellOptions=BADGE)
-                for name, colour in (("Errors", RED), ("Warnings", ORANGE), ("Gaps", RED))
+                override(name, thresholds=steps("transparent", (1, RED)), custom_cellOptions=BADGE)
+                for name in ("Errors", "Gaps")
             ),
         ],
         sort=("From", True),
