@@ -36,6 +36,8 @@ FUNCTIONS = ("figlet", "env")
 A_SECOND = 200
 WINDOW = 10 * SECOND
 DAY_MS = 86_400_000
+# As scripts/install-loki-grafana.sh sets it up.
+SETTINGS = {**NO_LIMITS, "LOKI_SPLIT": "24h"}
 # Seconds, of the panels that are there by default and of those over single requests.
 DEFAULT, SINGLE = 0.5, 2.0
 SINGLE_BOARDS = {"lb-platform-requests", "lb-dfaas-requests"}
@@ -181,7 +183,7 @@ class Bench:
 def run(setting: Setting) -> list[Table]:
     folder = setting.scratch / "out" / RUN_ID / "logs"
     window = write_run(folder, setting.size(5_000, 166_667))
-    with running_loki(setting.scratch, **NO_LIMITS) as loki:
+    with running_loki(setting.scratch, **SETTINGS) as loki:
         command = [str(BUILD / "lb"), "--loki-endpoint", loki.url, "push", str(folder)]
         done = subprocess.run(command, env=clean_environment(), capture_output=True, text=True, check=False)
         if done.returncode != 0:

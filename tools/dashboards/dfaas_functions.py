@@ -136,7 +136,7 @@ def by_k6() -> list[Line]:
         no_value=NO_K6.format("success_rate_<function>"),
         least="10s",
         bounds=(0, 1),
-        thresholds=steps(RED, (FUNCTION_SUCCESS, "transparent")),
+        thresholds=steps(RED, (FUNCTION_SUCCESS, GREEN)),
         links=[logs_of_function(), logs_of_moment()],
         calculations=["min", "mean"],
     )
