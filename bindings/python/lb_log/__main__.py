@@ -252,15 +252,27 @@ def obey(arguments: argparse.Namespace, flags: dict[str, str | None], say: Say) 
 
 def main(command_line: Sequence[str] | None = None) -> int:
     """Runs a command line; its exit status."""
-    arguments = parser().parse_args(command_line)
+    try:
+        return run(command_line)
+    except BrokenPipeError:
+        # Whoever read it has seen enough; nothing more goes there, not even at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def run(command_line: Sequence[str] | None) -> int:
+    """As `main`, with a reader who sees it all."""
+    try:
+        arguments = parser().parse_args(command_line)
+    finally:
+        # Help, which ends the program.
+        sys.stdout.flush()
     flags = {name: getattr(arguments, name, None) for name in ("config", "output_dir", "loki_endpoint")}
     say = Say(getattr(arguments, "quiet", False), getattr(arguments, "format", "text") == "json")
     try:
         return say.told(obey(arguments, flags, say))
     except BrokenPipeError:
-        # Whoever read it has seen enough; nothing more goes there, not even at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        raise
     except (ValueError, OSError, RuntimeError) as error:
         say.error((isinstance(error, OSError) and error.strerror) or str(error))
         return 2
