@@ -1,8 +1,8 @@
 //! A core: what a process has open for one log. A forked child has one of its own.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::clock::{Clock, Converter};
@@ -20,15 +20,16 @@ use crate::retention::Retention;
 use crate::ring::{Counter, Layout, Rings};
 use crate::stats::{RingsIn, Stats};
 use crate::sweep::sweep;
-use crate::syncer::Syncer;
+use crate::syncer::{Syncer, Syncing};
 use crate::sys::fill_standard_places;
-use crate::writer::{Signals, Writer};
+use crate::worker::Worker;
+use crate::writer::{Signals, Writer, Writing};
 
 /// Rings, a writer, and the log that it writes to.
 pub(crate) struct Core {
     pub(crate) intake: Intake,
-    /// The writer and the thread that syncs.
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    writing: Worker<Writing>,
+    syncing: Worker<Syncing>,
     unsynced: Arc<Unsynced>,
     /// A flush waits for the disk.
     sync_always: bool,
@@ -97,11 +98,12 @@ impl Core {
             rotation: config.rotation,
         };
         let first = writer.log.path().to_path_buf();
-        let sync_thread = syncer.start(path)?;
-        let writer_thread = writer.start().inspect_err(|_| unsynced.stop())?;
+        let syncing = syncer.start(path)?;
+        let writing = writer.start().inspect_err(|_| unsynced.stop())?;
         let core = Self {
             intake: Intake::new(rings, signals, ids, clock, config),
-            threads: Mutex::new(vec![writer_thread, sync_thread]),
+            writing,
+            syncing,
             unsynced,
             sync_always: config.sync.always,
             shipper: OnceLock::new(),
@@ -135,6 +137,27 @@ impl Core {
     pub(crate) fn contexts(&self) -> Vec<Context> {
         let all = self.intake.contexts.all(self.intake.rings.file());
         all.iter().map_while(|json| serde_json::from_slice(json).ok()).collect()
+    }
+
+    /// Ends the threads for a while, as before a fork: at most until `deadline`, and not one that is
+    /// in a request or in the kernel. Records may be offered meanwhile.
+    pub(crate) fn rest(&self, deadline: Instant) {
+        self.writing.ask_to_rest();
+        self.intake.signals.rouse();
+        self.syncing.ask_to_rest();
+        self.unsynced.rouse();
+        if let Some(shipper) = self.shipper.get() {
+            shipper.ask_to_rest();
+            shipper.thread().is_gone_by(deadline);
+        }
+        self.writing.is_gone_by(deadline);
+        self.syncing.is_gone_by(deadline);
+    }
+
+    /// Lets the threads go on.
+    pub(crate) fn go_on(&self) -> io::Result<()> {
+        let shipping = self.shipper.get().map_or(Ok(()), |shipper| shipper.thread().go_on());
+        self.writing.go_on().and(self.syncing.go_on()).and(shipping)
     }
 
     /// Waits until everything that was accepted before the call is in the kernel; with
@@ -176,10 +199,8 @@ impl Core {
         let synced = self.unsynced.wait_for_end(deadline);
         if synced != Err(NotOnDisk::Late) {
             // Both have said their last word: joining takes no time.
-            let mut threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner);
-            for thread in threads.drain(..) {
-                let _ = thread.join();
-            }
+            self.writing.join();
+            self.syncing.join();
         }
         if !quiet {
             let why = Some("a call is still under way".into());

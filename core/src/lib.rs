@@ -2,6 +2,7 @@
 //!
 //! The path of one record is told, with file names, in `ARCHITECTURE.md`.
 
+mod bell;
 #[cfg(feature = "benching")]
 #[doc(hidden)]
 pub mod benching;
@@ -42,6 +43,7 @@ pub mod stats;
 pub mod sweep;
 mod syncer;
 mod sys;
+mod worker;
 mod writer;
 
 pub use encode::parse_timestamp;

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::{self, Config};
 use crate::core::Core;
@@ -280,6 +280,28 @@ impl Logger {
         }
         let contexts = link?.core.as_ref()?.contexts();
         contexts.into_iter().nth(id as usize)
+    }
+
+    /// Ends the threads of this process's core for a while, as before a fork, at most until
+    /// `deadline`; a thread that is in a request or in the kernel goes on. Records may be offered
+    /// meanwhile.
+    pub fn rest(&self, deadline: Instant) {
+        if let Some(Link { core: Some(core), .. }) = self.existing() {
+            core.rest(deadline);
+        }
+    }
+
+    /// Lets the threads go on.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where none can be started.
+    pub fn go_on(&self) -> Result<()> {
+        match self.existing() {
+            Some(Link { core: Some(core), path, .. }) => {
+                core.go_on().map_err(|error| Error::io(path, "starting the threads again", error))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Waits until everything that was accepted before the call is in the kernel.

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,7 +19,8 @@ use crate::error::{Error, Result};
 use crate::logger::{Logger, Record, TagList};
 use crate::notice::say;
 use crate::record::Context;
-use crate::sys::{era, with_signals_blocked};
+use crate::sys::era;
+use crate::worker::{Rest, Work, Worker};
 
 /// The most that a lingering core waits for file and Loki when it ends, and that is waited for the
 /// files at the end of the process.
@@ -67,7 +68,9 @@ struct Generation {
 #[derive(Default)]
 struct Cores {
     open: Vec<Arc<Open>>,
-    /// A thread ends those that have lingered.
+    /// Ends those that have lingered.
+    attendant: Option<Arc<Worker<Attendant>>>,
+    /// The attendant is at work, or rests.
     attended: bool,
 }
 
@@ -102,23 +105,47 @@ impl Generation {
             self.changed.notify_all();
             return;
         }
-        let attend =
-            || thread::Builder::new().name("lb-log linger".into()).spawn(move || self.attend());
-        cores.attended = with_signals_blocked(attend).is_ok();
+        let attendant = Worker::start(Attendant { generation: self });
+        cores.attended = attendant.is_ok();
+        cores.attendant = attendant.ok().map(Arc::new);
     }
 
-    /// Ends what has lingered; over when nothing does any more.
-    fn attend(&self) {
-        let mut cores = self.cores();
+    /// The list of cores, unless somebody keeps it for longer.
+    fn cores_by(&self, deadline: Instant) -> Option<MutexGuard<'_, Cores>> {
         loop {
+            match self.cores.try_lock() {
+                Ok(cores) => return Some(cores),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return None,
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_micros(50)),
+            }
+        }
+    }
+}
+
+/// The thread that ends what has lingered; over when nothing does any more.
+struct Attendant {
+    generation: &'static Generation,
+}
+
+impl Work for Attendant {
+    const NAME: &'static str = "lb-log linger";
+
+    fn work(self, rest: &Rest) -> Option<Self> {
+        let Generation { changed, .. } = self.generation;
+        let mut cores = self.generation.cores();
+        loop {
+            if rest.is_asked() {
+                return Some(self);
+            }
             let lingering = |core: &Arc<Open>| core.about().lingers_until;
             let Some(next) = cores.open.iter().filter_map(lingering).min() else {
                 cores.attended = false;
-                return;
+                return None;
             };
             let left = next.saturating_duration_since(Instant::now());
             if !left.is_zero() {
-                let waited = self.changed.wait_timeout(cores, left);
+                let waited = changed.wait_timeout(cores, left);
                 cores = waited.unwrap_or_else(PoisonError::into_inner).0;
                 continue;
             }
@@ -131,7 +158,7 @@ impl Generation {
                     say(&error.to_string());
                 }
             }
-            cores = self.cores();
+            cores = self.generation.cores();
         }
     }
 }
@@ -247,6 +274,38 @@ impl Shared {
     /// As [`Logger::ship`].
     pub fn ship(&self, config: &Config) -> Result<()> {
         self.core.ship(config)
+    }
+
+    /// Ends all threads of ours for a while, before a fork: at most until `deadline`, and none that
+    /// is in a request or in the kernel. Records may be offered meanwhile; [`Shared::go_on_all`]
+    /// follows.
+    pub fn rest_all(deadline: Instant) {
+        let here = Generation::here();
+        let Some(cores) = here.cores_by(deadline) else { return };
+        let (open, attendant) = (cores.open.clone(), cores.attendant.clone());
+        drop(cores);
+        if let Some(attendant) = attendant {
+            attendant.ask_to_rest();
+            here.changed.notify_all();
+            attendant.is_gone_by(deadline);
+        }
+        for core in open {
+            core.logger.rest(deadline);
+        }
+    }
+
+    /// Lets all threads go on, in the process that has forked.
+    pub fn go_on_all() {
+        let cores = Generation::here().cores();
+        let attendant = cores.attendant.as_ref().map_or(Ok(()), |attendant| attendant.go_on());
+        if let Err(error) = attendant {
+            say(&format!("no thread ends the logs that nobody has open any more: {error}"));
+        }
+        for core in &cores.open {
+            if let Err(error) = core.logger.go_on() {
+                say(&error.to_string());
+            }
+        }
     }
 
     /// The id of the context of this opener's own configuration.

@@ -157,3 +157,32 @@ fn what_another_opener_asks_for_otherwise_stays_and_is_said() {
     let expected = "max_record_bytes stays 262144, though 10000 was asked for (argument)";
     assert_eq!(said, [format!("{}: is open already: {expected}", one.path().display())]);
 }
+
+/// As around a fork: the threads are gone, and nothing is lost that is logged meanwhile.
+#[test]
+fn threads_rest_and_go_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let loki = json!({"loki": {"enabled": true, "endpoint": "http://127.0.0.1:9"}});
+    let shared = Shared::open(config(folder.path(), &loki)).unwrap();
+    let before = || Instant::now() + PATIENCE;
+    thread::scope(|scope| {
+        let logging = scope.spawn(|| (0..20_000).for_each(|_| log(&shared).unwrap()));
+        let mut rounds = 0;
+        while !logging.is_finished() || rounds < 5 {
+            // Not of all cores: other tests have theirs.
+            shared.core.logger.rest(before());
+            shared.core.logger.go_on().unwrap();
+            rounds += 1;
+        }
+    });
+    shared.core.logger.rest(before());
+    log(&shared).unwrap();
+    let rested = shared.flush(Duration::from_millis(30));
+    assert!(matches!(rested, Err(Error::Timeout(_))), "nobody writes");
+    shared.core.logger.go_on().unwrap();
+    // Loki does not answer.
+    assert!(
+        shared.close(PATIENCE).unwrap_err().to_string().contains("20001 lines are not in Loki")
+    );
+    assert_eq!(lines(&shared).len(), 20_001);
+}

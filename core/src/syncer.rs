@@ -5,18 +5,17 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::Rotation;
 use crate::error::{Error, Result};
-use crate::file::{Batch, Dirty, LogFile, Lost, Unsynced, force_names};
+use crate::file::{Batch, Dirty, LogFile, Lost, Next, Unsynced, force_names};
 use crate::frame::append_tag;
 use crate::notice::Trouble;
 use crate::own_record::{OwnRecord, tell};
 use crate::record::{Context, Level, TagValue};
 use crate::ring::FileId;
-use crate::sys::with_signals_blocked;
+use crate::worker::{Rest, Work, Worker};
 
 /// The thread's own things.
 pub(crate) struct Syncer {
@@ -29,14 +28,14 @@ pub(crate) struct Syncer {
 }
 
 impl Syncer {
-    /// Starts the thread, with all signals blocked.
-    pub(crate) fn start(self, log: &Path) -> Result<JoinHandle<()>> {
-        Run::new(self, RealDisk::default()).start(log)
+    /// Starts the thread.
+    pub(crate) fn start(self, log: &Path) -> Result<Worker<Syncing>> {
+        Syncing::new(self, RealDisk::default()).start(log)
     }
 }
 
 /// What the thread asks of the disk; another one answers in tests.
-trait Disk: Send + 'static {
+pub(crate) trait Disk: Send + 'static {
     /// Forces a file to it.
     fn force(&mut self, dirty: &Dirty) -> io::Result<()>;
 
@@ -47,7 +46,7 @@ trait Disk: Send + 'static {
 /// Forces files to the disk, and the names of those that it has not met before: a file whose name
 /// is not on the disk is lost with it.
 #[derive(Default)]
-struct RealDisk {
+pub(crate) struct RealDisk {
     named: Option<FileId>,
 }
 
@@ -74,7 +73,7 @@ impl Disk for RealDisk {
 }
 
 /// The thread at work.
-struct Run<D> {
+pub(crate) struct Syncing<D = RealDisk> {
     syncer: Syncer,
     disk: D,
     /// The last call has failed.
@@ -82,35 +81,14 @@ struct Run<D> {
     trouble: Trouble,
 }
 
-impl<D: Disk> Run<D> {
+impl<D: Disk> Syncing<D> {
     fn new(syncer: Syncer, disk: D) -> Self {
         Self { syncer, disk, failing: false, trouble: Trouble::default() }
     }
 
-    fn start(self, log: &Path) -> Result<JoinHandle<()>> {
-        let work = move || self.run();
-        with_signals_blocked(|| thread::Builder::new().name("lb-log sync".into()).spawn(work))
+    fn start(self, log: &Path) -> Result<Worker<Self>> {
+        Worker::start(self)
             .map_err(|error| Error::io(log, "starting the thread that syncs it", error))
-    }
-
-    fn run(mut self) {
-        let unsynced = self.syncer.unsynced.clone();
-        loop {
-            while let Some(batch) = unsynced.next(self.syncer.interval) {
-                let was_failing = self.failing;
-                let (syncs, lost) = self.force_all(&batch);
-                unsynced.settle(batch.upto, syncs, lost);
-                // Of a row of failures the first is told at once, the others when it is over: to
-                // tell means one append more, which has to be forced to the same disk.
-                if !(was_failing && self.failing) {
-                    self.tell();
-                }
-            }
-            // What is told now is forced to the disk, too, unless that fails anyway.
-            if !self.tell() || self.failing {
-                return unsynced.end();
-            }
-        }
     }
 
     /// Forces each file to the disk; what fails is lost, and never tried again. In how many calls
@@ -162,6 +140,34 @@ impl<D: Disk> Run<D> {
             }
         }
         told
+    }
+}
+
+impl<D: Disk> Work for Syncing<D> {
+    const NAME: &'static str = "lb-log sync";
+
+    fn work(mut self, rest: &Rest) -> Option<Self> {
+        let unsynced = self.syncer.unsynced.clone();
+        loop {
+            let batch = match unsynced.next(self.syncer.interval, rest) {
+                Next::Batch(batch) => batch,
+                Next::Rest => return Some(self),
+                // What is told now is forced to the disk, too, unless that fails anyway.
+                Next::End if self.tell() && !self.failing => continue,
+                Next::End => {
+                    unsynced.end();
+                    return None;
+                }
+            };
+            let was_failing = self.failing;
+            let (syncs, lost) = self.force_all(&batch);
+            unsynced.settle(batch.upto, syncs, lost);
+            // Of a row of failures the first is told at once, the others when it is over: to
+            // tell means one append more, which has to be forced to the same disk.
+            if !(was_failing && self.failing) {
+                self.tell();
+            }
+        }
     }
 }
 

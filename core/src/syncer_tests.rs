@@ -17,7 +17,7 @@ struct Bench {
     unsynced: Arc<Unsynced>,
     asked: Receiver<u64>,
     answer: Sender<io::Result<()>>,
-    thread: JoinHandle<()>,
+    thread: Worker<Syncing<Toy>>,
 }
 
 struct Toy {
@@ -48,7 +48,7 @@ impl Bench {
         let (answer, answers) = channel();
         let rotation = Rotation::default();
         let syncer = Syncer { unsynced: unsynced.clone(), interval, context: context(), rotation };
-        let thread = Run::new(syncer, Toy { ask, answers }).start(dir.path()).unwrap();
+        let thread = Syncing::new(syncer, Toy { ask, answers }).start(dir.path()).unwrap();
         Self { dir, unsynced, asked, answer, thread }
     }
 
@@ -91,7 +91,7 @@ impl Bench {
         drop(self.answer);
         self.unsynced.stop();
         self.unsynced.wait_for_end(soon()).unwrap();
-        self.thread.join().unwrap();
+        self.thread.join();
     }
 }
 

@@ -23,6 +23,19 @@ pub(crate) fn with_signals_blocked<T>(spawn: impl FnOnce() -> T) -> T {
     }
 }
 
+/// The system's number of the calling thread; 0 where it is not known.
+pub(crate) fn thread_id() -> i32 {
+    #[cfg(target_os = "linux")]
+    return rustix::thread::gettid().as_raw_nonzero().get();
+    #[cfg(not(target_os = "linux"))]
+    return 0;
+}
+
+/// Whether a thread of this process still has that number.
+pub(crate) fn has_thread(id: i32) -> bool {
+    id != 0 && std::path::Path::new(&format!("/proc/self/task/{id}")).exists()
+}
+
 /// Lets a program that is started from a thread of ours begin with no signal blocked, as programs
 /// expect it.
 pub(crate) fn with_own_signals(command: &mut std::process::Command) {

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
-use std::thread::{self, JoinHandle, Thread};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::bell::Bell;
 use crate::clock::{Converter, realtime_ns};
 use crate::error::{Error, Result};
 use crate::file::{Apart, LogFile, OwnNote, Unsynced};
@@ -17,7 +18,7 @@ use crate::record::Context;
 use crate::recover::{Recovery, recover};
 use crate::retention::Retention;
 use crate::ring::{Counter, Rings};
-use crate::sys::with_signals_blocked;
+use crate::worker::{Rest, Work, Worker};
 
 /// Looks at the rings without sleeping before the writer begins to sleep, and as many yields.
 const SPINS: u32 = 64;
@@ -33,7 +34,7 @@ const LONGEST_RETRY: Duration = Duration::from_millis(500);
 /// What callers and the writer tell each other.
 #[derive(Default)]
 pub(crate) struct Signals {
-    thread: OnceLock<Thread>,
+    bell: Bell,
     sleeping: AtomicBool,
     stop: AtomicBool,
     abandon: AtomicBool,
@@ -65,11 +66,14 @@ pub(crate) struct Progress {
 impl Signals {
     /// Wakes the writer where it sleeps. Costs a system call only then.
     pub(crate) fn wake(&self) {
-        if self.sleeping.load(Ordering::Relaxed)
-            && let Some(thread) = self.thread.get()
-        {
-            thread.unpark();
+        if self.sleeping.load(Ordering::Relaxed) {
+            self.bell.ring();
         }
+    }
+
+    /// Wakes the writer, also where it waits behind a failure, which `wake` does not cut short.
+    pub(crate) fn rouse(&self) {
+        self.bell.ring();
     }
 
     /// Number of appends that took something from the rings: it moves while the writer moves.
@@ -106,9 +110,7 @@ impl Signals {
     /// Asks the writer to end once the rings are empty.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+        self.rouse();
     }
 
     /// Asks the writer to end at its next failure, with what it could not write left in the rings.
@@ -125,10 +127,7 @@ impl Signals {
         done: impl Fn(Option<bool>) -> bool,
     ) -> std::result::Result<(), Option<String>> {
         self.waiters.fetch_add(1, Ordering::SeqCst);
-        // Also where it waits behind a failure, which `wake` does not cut short.
-        if let Some(thread) = self.thread.get() {
-            thread.unpark();
-        }
+        self.rouse();
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
         let outcome = loop {
             if done(progress.ended) {
@@ -171,16 +170,11 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the writer's thread, with all signals blocked.
-    pub(crate) fn start(self) -> Result<JoinHandle<()>> {
-        let signals = self.signals.clone();
+    /// Starts the writer's thread.
+    pub(crate) fn start(self) -> Result<Worker<Writing>> {
         let path = self.log.path().to_path_buf();
-        let spawned = with_signals_blocked(|| {
-            thread::Builder::new().name("lb-log writer".into()).spawn(move || Run::new(self).run())
-        });
-        let handle = spawned.map_err(|error| Error::io(&path, "starting the writer", error))?;
-        let _ = signals.thread.set(handle.thread().clone());
-        Ok(handle)
+        Worker::start(Writing::new(self))
+            .map_err(|error| Error::io(&path, "starting the writer", error))
     }
 }
 
@@ -189,7 +183,7 @@ fn is_missing(error: &Error) -> bool {
 }
 
 /// The thread at work.
-struct Run {
+pub(crate) struct Writing {
     writer: Writer,
     gatherer: Gatherer,
     trouble: Trouble,
@@ -212,7 +206,45 @@ struct Told {
     trouble: Option<String>,
 }
 
-impl Run {
+impl Work for Writing {
+    const NAME: &'static str = "lb-log writer";
+
+    fn work(mut self, rest: &Rest) -> Option<Self> {
+        loop {
+            if rest.is_asked() {
+                return Some(self);
+            }
+            // Read before the rings: what was pushed before `stop` is then still found.
+            let stopping = self.writer.signals.stop.load(Ordering::Acquire);
+            match self.write_block() {
+                Ok(true) => {
+                    self.idle = 0;
+                    self.sleep = FIRST_SLEEP;
+                }
+                Ok(false) if stopping => {
+                    self.tell_gaps();
+                    self.retain();
+                    self.end(true);
+                    return None;
+                }
+                Ok(false) => self.rest(),
+                Err(error) => {
+                    self.fail(&error);
+                    if self.writer.signals.abandon.load(Ordering::Acquire) {
+                        self.end(false);
+                        return None;
+                    }
+                }
+            }
+            if self.housekept.elapsed() >= HOUSEKEEPING {
+                self.keep_house();
+            }
+            self.retain();
+        }
+    }
+}
+
+impl Writing {
     fn new(writer: Writer) -> Self {
         Self {
             gatherer: Gatherer::new(writer.max_record_bytes),
@@ -224,35 +256,6 @@ impl Run {
             retry: FIRST_RETRY,
             housekept: Instant::now(),
             told: Told { damaged: 0, replaced: 0, at_ns: realtime_ns(), trouble: None },
-        }
-    }
-
-    fn run(mut self) {
-        loop {
-            // Read before the rings: what was pushed before `stop` is then still found.
-            let stopping = self.writer.signals.stop.load(Ordering::Acquire);
-            match self.write_block() {
-                Ok(true) => {
-                    self.idle = 0;
-                    self.sleep = FIRST_SLEEP;
-                }
-                Ok(false) if stopping => {
-                    self.tell_gaps();
-                    self.retain();
-                    return self.end(true);
-                }
-                Ok(false) => self.rest(),
-                Err(error) => {
-                    self.fail(&error);
-                    if self.writer.signals.abandon.load(Ordering::Acquire) {
-                        return self.end(false);
-                    }
-                }
-            }
-            if self.housekept.elapsed() >= HOUSEKEEPING {
-                self.keep_house();
-            }
-            self.retain();
         }
     }
 
@@ -307,7 +310,7 @@ impl Run {
             self.go_apart();
         }
         // Not woken by each call: a full disk would be asked again for every record.
-        thread::park_timeout(self.retry);
+        self.writer.signals.bell.sleep(self.retry);
         self.retry = (self.retry * 2).min(LONGEST_RETRY);
     }
 
@@ -347,7 +350,7 @@ impl Run {
     fn pause(&self, time: Duration) {
         let signals = &self.writer.signals;
         signals.sleeping.store(true, Ordering::SeqCst);
-        thread::park_timeout(time);
+        signals.bell.sleep(time);
         signals.sleeping.store(false, Ordering::Relaxed);
     }
 

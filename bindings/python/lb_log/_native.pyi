@@ -323,3 +323,9 @@ def take_observed() -> list[bytes]:
 
 def end_observation() -> None:
     """From now on records are logged again. What was opened meanwhile is closed."""
+
+def _before_fork() -> None:
+    """Ends the native threads for a while, within 100 ms."""
+
+def _after_fork() -> None:
+    """Lets them go on, in the parent."""

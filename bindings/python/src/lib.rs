@@ -31,7 +31,7 @@ mod _native {
     use crate::observing::{end_observation, observe, take_observed};
 
     #[pymodule_export]
-    use crate::process::end;
+    use crate::process::{after_fork, before_fork, end};
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");

@@ -1,9 +1,10 @@
 //! What the module does at the turns of a process: its end, and its forks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use lb_core::shared::Shared;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 
 /// The longest wait for Loki at the exit of the interpreter.
 const LOKI_AT_EXIT: Duration = Duration::from_secs(1);
@@ -16,9 +17,30 @@ pub(crate) fn end(py: Python<'_>) {
     let _ = py.detach(|| Shared::end_all(LOKI_AT_EXIT));
 }
 
+/// The longest wait for threads of ours before a fork.
+const BEFORE_FORK: Duration = Duration::from_millis(100);
+
+/// Before a fork: our threads end, so that none is forked in the middle of something.
+#[pyfunction]
+#[pyo3(name = "_before_fork")]
+pub(crate) fn before_fork(py: Python<'_>) {
+    py.detach(|| Shared::rest_all(Instant::now() + BEFORE_FORK));
+}
+
+/// Behind a fork, in the parent: they go on. A child starts its own at its first record.
+#[pyfunction]
+#[pyo3(name = "_after_fork")]
+pub(crate) fn after_fork(py: Python<'_>) {
+    py.detach(Shared::go_on_all);
+}
+
 /// Asks the interpreter to tell us.
 pub(crate) fn attend(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     py.import("atexit")?.call_method1("register", (module.getattr("_end")?,))?;
+    let hooks = PyDict::new(py);
+    hooks.set_item("before", module.getattr("_before_fork")?)?;
+    hooks.set_item("after_in_parent", module.getattr("_after_fork")?)?;
+    py.import("os")?.call_method("register_at_fork", (), Some(&hooks))?;
     Ok(())
 }

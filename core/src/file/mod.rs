@@ -27,4 +27,4 @@ pub(crate) use rotation::{Segment, force_names, rename_without_replacing};
 pub(crate) use state::State;
 pub(crate) use tail::whole_lines;
 pub(crate) use trust::distrusted_at;
-pub(crate) use unsynced::{Batch, Dirty, Lost, NotOnDisk, Unsynced};
+pub(crate) use unsynced::{Batch, Dirty, Lost, Next, NotOnDisk, Unsynced};

@@ -12,6 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::ring::FileId;
+use crate::worker::Rest;
 
 /// Most files that wait for a slow disk: each is a descriptor of the host program. Beyond it all of
 /// the file system is forced to the disk. Also most losses that wait to be told.
@@ -60,6 +61,16 @@ impl Lost {
     pub(crate) fn of(dirty: &Dirty, reason: String) -> Self {
         Self { log: dirty.log.clone(), id: dirty.id, bytes: dirty.bytes, reason }
     }
+}
+
+/// What the thread does next.
+pub(crate) enum Next {
+    /// It forces these to the disk.
+    Batch(Batch),
+    /// It rests.
+    Rest,
+    /// Nothing any more: there is nothing left, and it was asked to end.
+    End,
 }
 
 /// Why a wait for the disk was in vain.
@@ -176,18 +187,21 @@ impl Unsynced {
         self.changed.notify_all();
     }
 
-    /// For the thread: waits until there is something to force to the disk. `None` at the end.
-    pub(crate) fn next(&self, interval: Duration) -> Option<Batch> {
+    /// For the thread: waits until it has something to do.
+    pub(crate) fn next(&self, interval: Duration, rest: &Rest) -> Next {
         let mut progress = self.progress();
         loop {
+            if rest.is_asked() {
+                return Next::Rest;
+            }
             if progress.due(interval) {
                 progress.since = None;
                 let upto = progress.waiting.upto;
                 let rest = Batch { upto, ..Batch::default() };
-                return Some(std::mem::replace(&mut progress.waiting, rest));
+                return Next::Batch(std::mem::replace(&mut progress.waiting, rest));
             }
             if progress.life == Life::Stopping {
-                return None;
+                return Next::End;
             }
             progress = match progress.since {
                 Some(since) => {
@@ -200,6 +214,12 @@ impl Unsynced {
                 None => self.changed.wait(progress).unwrap_or_else(PoisonError::into_inner),
             };
         }
+    }
+
+    /// Makes the thread look whether it is to rest.
+    pub(crate) fn rouse(&self) {
+        drop(self.progress());
+        self.changed.notify_all();
     }
 
     /// For the thread: the appends up to this number were forced to the disk, in so many calls

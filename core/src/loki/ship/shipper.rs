@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::counting;
@@ -14,7 +13,7 @@ use crate::config::LokiConfig;
 use crate::error::{Error, Result};
 use crate::loki::wire::client::Client;
 use crate::stats::Delivery;
-use crate::sys::with_signals_blocked;
+use crate::worker::{Rest, Work, Worker};
 
 /// How long a close waits where Loki has just failed: the thread may be about to end.
 const LAST_WORD: Duration = Duration::from_millis(100);
@@ -24,7 +23,7 @@ pub(crate) struct Shipper {
     log: PathBuf,
     config: LokiConfig,
     shared: Arc<Shared>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    thread: Worker<Shipping>,
 }
 
 /// What the thread and its process tell each other.
@@ -65,19 +64,17 @@ impl Shipper {
         logs: impl Fn() -> Vec<PathBuf> + Send + 'static,
     ) -> Result<Self> {
         let shared = Arc::new(Shared::default());
-        let run = Run {
+        let shipping = Shipping {
             shared: Arc::clone(&shared),
             config: config.clone(),
             logs: Box::new(logs),
             clock: SystemClock::new(),
             runners: Vec::new(),
         };
-        let spawned = with_signals_blocked(|| {
-            thread::Builder::new().name("lb-log shipper".into()).spawn(move || run.run())
-        });
-        let thread = spawned.map_err(|error| Error::io(log, "starting the shipper", error))?;
+        let thread = Worker::start(shipping)
+            .map_err(|error| Error::io(log, "starting the shipper", error))?;
         let (log, config) = (log.to_path_buf(), config.clone());
-        Ok(Self { log, config, shared, thread: Mutex::new(Some(thread)) })
+        Ok(Self { log, config, shared, thread })
     }
 
     /// Waits until everything that is in the file is shipped, at most until `deadline`, and not
@@ -117,10 +114,7 @@ impl Shipper {
         let pending = said.delivery.unwrap_or_default().pending;
         drop(said);
         if ended.is_some() {
-            let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(thread) = thread {
-                let _ = thread.join();
-            }
+            self.thread.join();
         }
         if ended == Some(true) {
             return Ok(());
@@ -135,6 +129,18 @@ impl Shipper {
         )))
     }
 
+    /// Asks the thread to rest, which it does behind a request that is under way.
+    pub(crate) fn ask_to_rest(&self) {
+        self.thread.ask_to_rest();
+        drop(self.shared.said());
+        self.shared.changed.notify_all();
+    }
+
+    /// The thread.
+    pub(crate) fn thread(&self) -> &Worker<Shipping> {
+        &self.thread
+    }
+
     /// The accounting of this process's log; from the offset file where another process ships.
     pub(crate) fn delivery(&self) -> Delivery {
         let told = self.shared.said().delivery;
@@ -143,7 +149,7 @@ impl Shipper {
 }
 
 /// The thread at work.
-struct Run {
+pub(crate) struct Shipping {
     shared: Arc<Shared>,
     config: LokiConfig,
     logs: Box<dyn Fn() -> Vec<PathBuf> + Send>,
@@ -151,9 +157,14 @@ struct Run {
     runners: Vec<Runner<Client>>,
 }
 
-impl Run {
-    fn run(mut self) {
+impl Work for Shipping {
+    const NAME: &'static str = "lb-log shipper";
+
+    fn work(mut self, rest: &Rest) -> Option<Self> {
         let finished = loop {
+            if rest.is_asked() {
+                return Some(self);
+            }
             let next = self.step();
             if let Some(finished) = self.is_over() {
                 break finished;
@@ -161,8 +172,9 @@ impl Run {
             if let Some(next) = next {
                 let left = next.saturating_sub(self.clock.now().at);
                 let said = self.shared.said();
-                // Who closes has said so before it notified.
-                if said.finish_by.is_none() || self.is_asked_to_finish() {
+                // Who closes, or asks to rest, has said so before it notified.
+                let idle = said.finish_by.is_none() || self.is_asked_to_finish();
+                if idle && !rest.is_asked() {
                     drop(self.shared.wait(said, left));
                 }
             }
@@ -173,8 +185,11 @@ impl Run {
         self.runners.clear();
         self.shared.said().ended = Some(finished);
         self.shared.changed.notify_all();
+        None
     }
+}
 
+impl Shipping {
     fn is_asked_to_finish(&self) -> bool {
         self.runners.iter().all(Runner::is_finishing)
     }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::thread;
 
 use super::super::election::Candidate;
 use super::super::offset::Target;
