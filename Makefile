@@ -71,7 +71,7 @@ test: | toolchain ## all tests; runs every suite even when one fails
 
 # What the suites need, made at the same time.
 .PHONY: test-products check-products
-test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(STAMPS)/venv $(STAMPS)/go-tests \
+test-products: $(BUILD)/k6 $(BUILD)/lb $(BUILD)/lib/pkgconfig/lb_log.pc $(BUILD)/bin/target $(BUILD)/bin/grafana $(STAMPS)/venv $(STAMPS)/go-tests \
 	$(STAMPS)/failpoints $(STAMPS)/lb_log $(BUILD)/tools/loki
 	@:
 check-products: $(BUILD)/include/lb_log.h $(STAMPS)/venv $(BUILD)/bin/shfmt $(BUILD)/bin/staticcheck
@@ -268,6 +268,13 @@ $(BUILD)/tools/loki: tools/loki/go.mod tools/loki/go.sum | toolchain
 	@echo 'building Loki for the tests (7 minutes when it is the first time)'
 	GOWORK=off CGO_ENABLED=0 $(GO) build -C tools/loki -buildvcs=false -trimpath -tags netgo -ldflags '-s -w' \
 		-o '$(CURDIR)/$@.new' github.com/grafana/loki/v3/cmd/loki
+	@$(call finish,$@.new)
+
+# What stands in for Grafana in the tests.
+STAND_IN := tests/grafana/server
+$(BUILD)/bin/grafana: $(call tree,$(STAND_IN)) | toolchain
+	@$(begin)
+	GOWORK=off CGO_ENABLED=0 $(GO) build -C $(STAND_IN) -buildvcs=false -trimpath -o '$(CURDIR)/$@.new' .
 	@$(call finish,$@.new)
 
 # --- tests of Go, compiled once ---

@@ -60,7 +60,7 @@ count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv build/.stamps/failpoints
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore dashboards --ignore python)
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore grafana --ignore dashboards --ignore python)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
@@ -84,6 +84,12 @@ suite_bindings() {
   (cd tests && ../"$python" -W error -X dev -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 2 --dist worksteal python)
 }
 count_bindings() { count_python; }
+
+suite_grafana() {
+  need build/lb build/bin/grafana build/.stamps/venv
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal grafana)
+}
+count_grafana() { count_python; }
 
 suite_demo() {
   need build/k6 build/lb build/bin/target build/tools/loki build/.stamps/venv
@@ -122,7 +128,7 @@ readonly go_packages=(./examples/target/... ./xk6-lb/...)
 
 suite_gofmt() {
   local files
-  files=$(gofmt -s -l benches examples xk6-lb)
+  files=$(gofmt -s -l benches examples tests xk6-lb)
   [ -z "$files" ] || {
     printf 'gofmt -s -w would change:\n%s\n' "$files"
     return 1
@@ -130,15 +136,19 @@ suite_gofmt() {
 }
 suite_gotidy() {
   local module status=0
-  for module in tools tools/loki benches/k6/timed benches/peers/loki-go examples/target xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
+  for module in tools tools/loki benches/k6/timed benches/peers/loki-go examples/target tests/grafana/server xk6-lb; do GOWORK=off go -C "$module" mod tidy -diff || status=1; done
   return "$status"
 }
-suite_govet() { CGO_ENABLED=1 go vet "${go_packages[@]}"; }
+suite_govet() {
+  CGO_ENABLED=1 go vet "${go_packages[@]}"
+  GOWORK=off CGO_ENABLED=0 go -C tests/grafana/server vet ./...
+}
 # What is built without cgo is other code: it has to compile, too.
 suite_govet-nocgo() { CGO_ENABLED=0 go vet "${go_packages[@]}"; }
 suite_staticcheck() {
   need "$bin/staticcheck"
   CGO_ENABLED=1 "$bin/staticcheck" "${go_packages[@]}"
+  (cd tests/grafana/server && GOWORK=off CGO_ENABLED=0 "$root/$bin/staticcheck" ./...)
 }
 
 # Our Python outside tests/, which is a project of its own and has the settings for all.
@@ -259,7 +269,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust models go install docs python bindings loki dashboards demo) ;;
+  test) suites=(rust models go install docs python bindings loki grafana dashboards demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt dashboard-files licences vendored)

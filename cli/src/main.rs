@@ -1,7 +1,6 @@
 //! The `lb` command: what was logged, where it is, and what the configuration comes to.
 
 mod args;
-#[allow(dead_code, reason = "for lb provision")]
 mod assets;
 mod bar;
 mod bars;
@@ -11,9 +10,9 @@ mod exec;
 mod init;
 mod interrupt;
 mod logs;
-#[allow(dead_code, reason = "for lb provision")]
 mod plugins;
 mod progress;
+mod provision;
 mod reader;
 mod record;
 mod report;
@@ -105,6 +104,7 @@ fn obey(cli: &Cli, say: Say) -> anyhow::Result<Outcome> {
         Command::Report { runs, output } => report::run(runs, output.as_deref(), &cli.common, say),
         Command::Collect(args) => say.told(&progress::collect(args, &flags, say)?),
         Command::CollectSource(command) => collect_source::run(command),
+        Command::Provision(command) => provision::run(command, &cli.common, say),
         Command::Plugins(command) => plugins::run(command, &cli.common, say),
         Command::Config(command) => configuration::run(command, &cli.common, say),
     }

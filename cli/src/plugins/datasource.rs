@@ -202,14 +202,9 @@ impl Declared {
         }
     }
 
-    /// The uid as it is written, and whether another one may be what it is filled to.
+    /// The uid as it is written.
     pub(crate) fn uid(&self) -> &str {
         self.fields.get("uid").and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// The type as it is written.
-    pub(crate) fn kind(&self) -> &str {
-        self.fields.get("type").and_then(Value::as_str).unwrap_or_default()
     }
 
     fn settings(&self) -> Vec<String> {
