@@ -47,6 +47,7 @@ class Loki:
     process: subprocess.Popen[bytes] | None = None
     # How the test itself speaks to one that wants TLS.
     tls: ssl.SSLContext | None = None
+    configuration: Path = LOKI_CONFIGURATION
 
     @property
     def url(self) -> str:
@@ -74,7 +75,7 @@ class Loki:
                 **self.settings,
             }
         )
-        command = [str(LOKI), f"-config.file={LOKI_CONFIGURATION}", "-config.expand-env=true"]
+        command = [str(LOKI), f"-config.file={self.configuration}", "-config.expand-env=true"]
         with self.output.open("ab") as sink:
             process = subprocess.Popen(command, stdout=sink, stderr=sink, env=environment)
         self.process = process

@@ -1,0 +1,33 @@
+"""Runs a command in a terminal and types into it: typing.py [PROMPT ANSWER]… -- COMMAND…
+
+An answer is typed as soon as its prompt is shown behind the one before; EOF is Ctrl-D. Prints what the terminal shows,
+and ends as the command does.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from support.terminal import Terminal
+
+EOF = b"\x04"
+
+
+def main() -> int:
+    """Type, and show."""
+    end = sys.argv.index("--")
+    terminal = Terminal(Path.cwd(), *sys.argv[end + 1 :], **os.environ)
+    seen = 0
+    for prompt, answer in zip(sys.argv[1:end:2], sys.argv[2:end:2], strict=True):
+        wanted = prompt.encode()
+        terminal.read_until(lambda said, wanted=wanted, seen=seen: wanted in said[seen:], prompt)
+        seen = terminal.said.index(wanted, seen) + len(wanted)
+        terminal.write(EOF if answer == "EOF" else answer.encode() + b"\n")
+    status = terminal.status()
+    sys.stdout.write(terminal.said.decode(errors="replace").replace("\r\n", "\n"))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
