@@ -103,6 +103,16 @@ suite_docs() {
 }
 count_docs() { count_python; }
 
+# Stand-ins and a repository of the tests' own: nothing of this machine is changed.
+suite_scripts() {
+  command -v bats >/dev/null || skip 'bats is not installed: make deps'
+  need build/tools/loki
+  bats tests/scripts
+}
+count_scripts() {
+  awk '/^ok .* # skip/ { s++; next } /^ok / { p++ } /^not ok / { f++ } END { print p + 0, f + 0, s + 0 }'
+}
+
 suite_install() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc
   tools/test_install.sh
@@ -269,7 +279,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust models go install docs python bindings loki grafana dashboards demo) ;;
+  test) suites=(rust models go install scripts docs python bindings loki grafana dashboards demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt dashboard-files licences vendored)

@@ -1,14 +1,14 @@
-"""The configuration that `scripts/install-loki-grafana.sh` gives to Loki: it is accepted, and keeps what is promised of it."""
+"""The configuration that `scripts/install-loki-grafana.sh` gives to Loki: it is accepted, and keeps its promises."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 import time
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 
 import pytest
+
 from support.loki import HOUR, PAGE, SECOND, Loki, absent_loki
 from support.paths import ROOT
 
@@ -62,7 +62,9 @@ def test_many_streams_are_welcome(installed: Loki) -> None:
     """Loki's own limit is 5,000."""
     now = time.time_ns()
     for first in range(0, 6000, 2000):
-        streams = [({"run_id": "many", "repetition": str(n)}, [(now, "x")]) for n in range(first, first + 2000)]
+        streams: list[tuple[Mapping[str, str], list[tuple[int, str]]]] = [
+            ({"run_id": "many", "repetition": str(n)}, [(now, "x")]) for n in range(first, first + 2000)
+        ]
         assert installed.push_streams(streams) == (204, "")
 
 

@@ -16,7 +16,7 @@ typing() {
     shift
   done
   shift
-  python3 "$here/typing.py" "${talk[@]}" -- "$project/scripts/${script:-install}-loki-grafana.sh" "$@"
+  python3 "$here/type_into.py" "${talk[@]}" -- "$project/scripts/${script:-install}-loki-grafana.sh" "$@"
 }
 fresh() { typing "$@" --loki-port "$loki_port" --grafana-port "$grafana_port" --loki-grpc-port "$grpc_port" --no-configure; }
 

@@ -1,4 +1,4 @@
-"""Runs a command in a terminal and types into it: typing.py [PROMPT ANSWER]… -- COMMAND…
+"""Runs a command in a terminal and types into it: type_into.py [PROMPT ANSWER]… -- COMMAND…
 
 An answer is typed as soon as its prompt is shown behind the one before; EOF is Ctrl-D. Prints what the terminal shows,
 and ends as the command does.
@@ -6,12 +6,18 @@ and ends as the command does.
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from support.terminal import Terminal
 
 EOF = b"\x04"
+
+
+def shown(wanted: bytes, start: int, said: bytes) -> bool:
+    """Whether it is there, behind what was seen before."""
+    return wanted in said[start:]
 
 
 def main() -> int:
@@ -21,7 +27,7 @@ def main() -> int:
     seen = 0
     for prompt, answer in zip(sys.argv[1:end:2], sys.argv[2:end:2], strict=True):
         wanted = prompt.encode()
-        terminal.read_until(lambda said, wanted=wanted, seen=seen: wanted in said[seen:], prompt)
+        terminal.read_until(partial(shown, wanted, seen), prompt)
         seen = terminal.said.index(wanted, seen) + len(wanted)
         terminal.write(EOF if answer == "EOF" else answer.encode() + b"\n")
     status = terminal.status()
