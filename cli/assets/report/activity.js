@@ -140,7 +140,7 @@ function bandsOf(run, state) {
     for (const repetition of workload.repetitions) {
       const span = (repetition[state.kind] && repetition[state.kind].span) || null;
       if (!span || repetition[state.kind].count < 2) continue;
-      bands.push({ start: place(span[0]), end: place(span[1]), label: `${workload.name} ${repetition.number}`, lane: lane + laneOf(bands, lane, place(span[0]), place(span[1])), colour: colour(n) });
+      bands.push({ start: place(span[0]), end: place(span[1]), label: `${called(workload.name)} ${repetition.number}`, lane: lane + laneOf(bands, lane, place(span[0]), place(span[1])), colour: colour(n) });
     }
   });
   return bands;
