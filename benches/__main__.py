@@ -10,7 +10,21 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benches import caller, catch_up, dashboards, encoding, end_to_end, k6_cost, k6_frozen, line, outage, places, rest
+from benches import (
+    caller,
+    catch_up,
+    dashboards,
+    encoding,
+    end_to_end,
+    k6_cost,
+    k6_frozen,
+    line,
+    outage,
+    packing,
+    places,
+    reading,
+    rest,
+)
 from benches.setting import BUILD, Setting
 
 PARTS = {
@@ -24,6 +38,8 @@ PARTS = {
     "encoding": encoding.run,
     "catchup": catch_up.run,
     "outage": outage.run,
+    "pack": packing.run,
+    "read": reading.run,
     "dashboards": dashboards.run,
 }
 

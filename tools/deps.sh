@@ -107,6 +107,7 @@ look_for_options() {
   PATH="$PATH:/usr/sbin:/sbin" optional sshd openssh-server "collecting logs from hosts is not tested"
   optional ssh openssh-client "collecting logs from hosts is not tested"
   optional jq jq "examples in the documentation that use jq are not run"
+  optional lnav lnav "\`make bench\` does not compare \`lb logs\` with lnav"
   optional prometheus prometheus "dashboards are not tested against Prometheus"
   optional prometheus-node-exporter prometheus-node-exporter "dashboards are not tested against Prometheus"
   # Debian's npm brings hundreds of packages: it is named, and not installed.

@@ -114,3 +114,11 @@ impl Pushes {
         self.full.pop_front().is_some()
     }
 }
+
+/// A collected file's gzip, made by one thread.
+///
+/// # Errors
+/// None that is known: it goes into memory.
+pub fn gzipped(plain: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
+    crate::collect::gzip::packed_here(plain, level)
+}

@@ -62,6 +62,13 @@ fn member(plain: &[u8], level: u32) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
+/// What collection makes of a file, on this thread alone.
+#[cfg(feature = "benching")]
+pub(crate) fn packed_here(plain: &[u8], level: u32) -> io::Result<Vec<u8>> {
+    let members = plain.chunks(MEMBER).map(|block| member(block, level));
+    members.collect::<io::Result<Vec<_>>>().map(|members| members.concat())
+}
+
 /// Packs what is written to it.
 pub(super) struct Gzip<W: Write> {
     to: W,

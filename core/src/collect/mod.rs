@@ -11,7 +11,7 @@ mod address;
 mod content;
 mod desk;
 mod far;
-mod gzip;
+pub(crate) mod gzip;
 mod link;
 mod listing;
 mod local;
