@@ -5,9 +5,11 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use lb_core::command;
+use lb_core::command::{self, push_copies};
 use lb_core::config::LokiConfig;
-use lb_core::loki::{Extra, Gap, Pushed, StreamChecked, Tally, Verified, repair, verify};
+use lb_core::loki::{
+    Extra, Gap, PushOptions, Pushed, StreamChecked, Tally, Verified, repair, verify,
+};
 use serde_json::{Value, json};
 
 use crate::Outcome;
@@ -25,13 +27,13 @@ const GAPS_SHOWN: usize = 20;
 
 pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Result<Outcome> {
     let loki = configuration::loki(common, say)?;
-    let several = Several::find(&args.what.runs, &common.flags())?;
+    let mut several = Several::find(&args.what.runs, &common.flags())?;
     let interrupt = Interrupt::watch()?;
     let deadline = args.what.deadline(Instant::now());
     let mut verified = compare(&several, &loki, deadline, &interrupt, say)?;
     let mut repaired = Vec::new();
     if args.repair && verified.finished && !verified.is_equal() {
-        repaired = mend(&verified, &loki, deadline, &interrupt, say)?;
+        repaired = mend(&verified, &mut several, &loki, deadline, &interrupt, say)?;
         // Also after the deadline: what was pushed is not proved otherwise.
         verified = compare(&several, &loki, None, &interrupt, say)?;
     }
@@ -62,13 +64,20 @@ pub(crate) fn run(args: &VerifyArgs, common: &Common, say: Say) -> anyhow::Resul
 
 fn mend(
     verified: &Verified,
+    several: &mut Several,
     loki: &LokiConfig,
     deadline: Option<Instant>,
     interrupt: &Interrupt,
     say: Say,
 ) -> anyhow::Result<Vec<Pushed>> {
     let mut bar = Bar::new(say);
-    Ok(repair(verified, loki, deadline, &mut progress::shown(&mut bar, interrupt))?)
+    let mut shown = progress::shown(&mut bar, interrupt);
+    let mut pushed = repair(verified, loki, deadline, &mut shown)?;
+    let (copies, labels) = (verified.copies_to_repair(), &several.labels);
+    let options = PushOptions { from_start: true, deadline };
+    let problems = &mut several.problems;
+    pushed.extend(push_copies(copies, labels, loki, options, &mut shown, problems)?);
+    Ok(pushed)
 }
 
 fn compare(
@@ -80,7 +89,7 @@ fn compare(
 ) -> anyhow::Result<Verified> {
     let logs: Vec<PathBuf> = several.logs.iter().chain(&several.collected).cloned().collect();
     let mut bar = Bar::new(say);
-    Ok(verify(&logs, &several.beside, loki, &mut |seen, why| {
+    Ok(verify(&logs, &several.beside, several.labels.clone(), loki, &mut |seen, why| {
         bar.show(seen.bytes, seen.of_bytes, || {
             let why = why.map_or_else(String::new, |why| format!(": {why}"));
             let lacking = match seen.lacking {

@@ -288,6 +288,18 @@ pub fn lock_file(log: &Path) -> PathBuf {
     side_file(log, "lock")
 }
 
+/// The log that a file was, or is a part of: of a rotated segment, of a collected copy (`.gz`) of
+/// either.
+pub(crate) fn log_of(file: &Path) -> PathBuf {
+    let gzipped = file.extension().is_some_and(|ending| ending == "gz");
+    let plain = if gzipped { file.with_extension("") } else { file.to_path_buf() };
+    let name = plain.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    match parse_segment(name) {
+        Some((stem, _)) => plain.with_file_name(format!("{stem}{LOG_SUFFIX}")),
+        None => plain,
+    }
+}
+
 /// The rings note `.{stem}.{16 hex}.rings` beside a log file.
 #[must_use]
 pub fn rings_note(log: &Path, id: u64) -> PathBuf {

@@ -218,22 +218,47 @@ def test_what_somebody_has_to_mend_ends_the_push(folder: Path) -> None:
         assert f"loki.ca_file: {folder}/none.pem: No such file" in ran.stderr
 
 
-def test_a_collected_file_is_verified_and_not_pushed(loki: Loki, folder: Path) -> None:
-    lines = some(200, "collected")
-    log = write_log(folder / "logs" / "c-h.jsonl", lines)
-    assert push(loki, log).code == 0
+def test_collected_files_are_pushed_and_verified(loki: Loki, folder: Path) -> None:
+    """Without what was there before, beside it, and again: never a line twice."""
+    lines = some(300, "collected")
+    source, copies, unpacked = (folder / name for name in ("source", "copies", "unpacked"))
+    unpacked.mkdir()
+    log = write_log(source / "r/logs/c-h.jsonl", lines[100:])
+    write_log(log.with_name("c-h.000001.jsonl"), lines[:100])
+    # What was shipped before it was collected, under static labels that only the offset file knows.
+    shipped = push(loki, log.with_name("c-h.000001.jsonl"), LB_LOKI_LABELS="site=berlin")
+    assert shipped.code == 0, shipped
+    assert lb("collect", "r", "--from", source, "--output-dir", copies).code == 0
+    for _ in range(2):
+        ran = push(loki, copies / "r", TMPDIR=str(unpacked))
+        assert (ran.code, sum_of(ran.document, "acknowledged"), sum_of(ran.document, "replayed")) == (0, 300, 0), ran
+        assert [Path(entry["path"]).name for entry in ran.document["logs"]] == [
+            "c-h.000001.jsonl.gz",
+            "c-h.jsonl.gz",
+        ]
+        assert list(unpacked.iterdir()) == []
+        checked = verify(loki, copies / "r")
+        assert (checked.code, sum_of(checked.document, "held")) == (0, 300), checked
+        assert {stream["labels"]["site"] for stream in checked.document["streams"]} == {"berlin"}
+        assert sum(stream["counted"] for stream in checked.document["streams"]) == 300, "none is counted twice"
+
+
+def test_a_collected_file_that_is_cut_or_not_in_loki(loki: Loki, folder: Path) -> None:
+    log = write_log(folder / "logs" / "c-h.jsonl", some(3000, os.urandom(20).hex()))
     copy = folder / "there" / "c-h.jsonl.gz"
     copy.parent.mkdir()
-    copy.write_bytes(gzip.compress(log.read_bytes()))
-    ran = push(loki, copy)
-    assert (ran.code, ran.document["logs"]) == (1, []), ran
-    assert "a collected file is not pushed: unpack it" in ran.stderr
-    checked = verify(loki, copy)
-    assert (checked.code, sum_of(checked.document, "held")) == (0, 200), checked
-    copy.write_bytes(gzip.compress(log.read_bytes())[:-20])
-    broken = verify(loki, copy)
-    assert broken.code == 2, broken
-    assert str(copy) in broken.stderr
+    whole = gzip.compress(log.read_bytes())
+    copy.write_bytes(whole[: len(whole) // 2])
+    repaired = verify(loki, "--repair", copy)
+    assert repaired.code == 1, repaired
+    (file,) = repaired.document["files"]
+    assert 1000 < file["held"] == file["lines"] < 2000
+    assert f"{copy}: the gzip data is cut or damaged behind" in repaired.stderr
+    assert repaired.document["gaps"] == []
+    copy.write_bytes(whole)
+    missing = verify(loki, copy)
+    assert (missing.code, sum_of(missing.document, "missing")) == (1, 3000 - file["lines"]), missing
+    assert verify(loki, "--repair", copy).code == 0
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

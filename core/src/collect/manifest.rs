@@ -86,6 +86,14 @@ impl Manifest {
         Ok(manifest)
     }
 
+    /// The static labels of the files that were collected into a run's folder, by their paths. A
+    /// manifest that is damaged tells none.
+    pub(crate) fn labels(folder: &Path) -> BTreeMap<PathBuf, BTreeMap<String, String>> {
+        let files = Self::read(folder, "").map(|manifest| manifest.files).unwrap_or_default();
+        let labelled = files.into_iter().filter(|entry| !entry.labels.is_empty());
+        labelled.map(|entry| (folder.join(entry.path), entry.labels)).collect()
+    }
+
     /// Where that of a run's folder lies.
     pub(super) fn path(folder: &Path) -> PathBuf {
         folder.join(NAME)

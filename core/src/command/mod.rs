@@ -2,6 +2,7 @@
 //! whoever has called them prints it.
 
 mod collect;
+mod copies;
 mod drain;
 mod push;
 mod status;
@@ -10,6 +11,7 @@ mod told;
 pub mod words;
 
 pub use collect::{Collecting, collect};
+pub use copies::push_copies;
 pub use drain::drain;
 pub use push::{entries, push, tell};
 pub use status::{Looks, status};

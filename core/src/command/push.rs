@@ -1,7 +1,10 @@
 //! What is in the files and not yet in Loki goes there.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
+use super::copies::push_copies;
 use super::table::{Lean, Table};
 use super::told::{Outcome, Said, Told};
 use super::words::{counted, near};
@@ -22,19 +25,18 @@ pub fn push(
 ) -> Result<Told, Failure> {
     let (loki, warnings) = flags.loki()?;
     let mut several = Several::find(runs, flags)?;
-    for file in &several.collected {
-        several.problems.push(format!(
-            "{}: a collected file is not pushed: unpack it (gzip -dk) and push that, or push where it was written",
-            near(file)
-        ));
-    }
     let mut interrupted = false;
     let mut progress = |log: &_, delivery: &_, why: Option<&_>| {
         let flow = progress(log, delivery, why);
         interrupted |= flow.is_break();
         flow
     };
-    let pushed = loki::push(&several.logs, &loki, options, &mut progress)?;
+    let mut pushed = loki::push(&several.logs, &loki, options, &mut progress)?;
+    if pushed.len() == several.logs.len() {
+        let (copies, labels) = (several.collected.iter().map(PathBuf::as_path), &several.labels);
+        let problems = &mut several.problems;
+        pushed.extend(push_copies(copies, labels, &loki, options, &mut progress, problems)?);
+    }
     let text = if pushed.is_empty() { String::new() } else { table(&pushed).text() };
     let mut told = Told::new(document(&pushed, &loki, &several.problems), text);
     told.said.extend(warnings.into_iter().map(Said::Warning));
@@ -59,7 +61,7 @@ fn conclude(told: &mut Told, pushed: &[Pushed], several: &Several, interrupted: 
         told.outcome = Outcome::Partly;
     } else if held {
         told.outcome = Outcome::Failed;
-    } else if left > 0 || pushed.len() != several.logs.len() {
+    } else if left > 0 || pushed.len() != several.logs.len() + several.collected.len() {
         told.outcome = Outcome::Partly;
     }
 }
@@ -111,7 +113,7 @@ fn tell_one(one: &Pushed, said: &mut Vec<Said>) {
         said.push(Said::Warning(format!(
             "{log}: Loki will never take {}; see {}",
             counted(delivery.quarantined, "line"),
-            near(&names::quarantine(&one.log))
+            near(&names::quarantine(&names::log_of(&one.log)))
         )));
     }
     if delivery.missing > 0 {

@@ -1,12 +1,13 @@
 //! What several RUN|FILE stand for: logs, with what dead processes left behind moved into them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::blocks::is_gzipped;
 use super::log::{self, Log};
 use super::rings::Rings;
 use super::run;
+use crate::collect::Manifest;
 use crate::config::Flags;
 use crate::error::Result;
 
@@ -17,6 +18,8 @@ pub struct Several {
     pub logs: Vec<PathBuf>,
     /// Collected files of logs, `.gz`, absolute.
     pub collected: Vec<PathBuf>,
+    /// The static labels that the collected files' streams have in Loki, where there are any.
+    pub labels: BTreeMap<PathBuf, BTreeMap<String, String>>,
     /// Other logs in the folders of files that were named.
     pub beside: Vec<PathBuf>,
     /// What could not be read or moved.
@@ -43,12 +46,17 @@ impl Several {
         for log in &named.logs {
             Rings::settle(log, rotation, &mut problems);
         }
+        let copies = named.collected.iter().chain(&beside.collected);
+        // They lie in `<run's folder>/logs/`.
+        let folders: BTreeSet<&Path> = copies.filter_map(|copy| copy.parent()?.parent()).collect();
+        let labels = folders.into_iter().flat_map(Manifest::labels).collect();
         let others = beside.logs.difference(&named.logs);
         let others = others.chain(beside.collected.difference(&named.collected));
         Ok(Self {
             beside: others.cloned().collect(),
             logs: named.logs.into_iter().collect(),
             collected: named.collected.into_iter().collect(),
+            labels,
             problems,
         })
     }

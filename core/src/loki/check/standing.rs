@@ -41,12 +41,7 @@ impl Standing {
 /// # Errors
 /// [`Error::Io`], of a file that cannot be read.
 pub(super) fn collected_standing(path: &Path, target: &Target, part: &Part) -> Result<Standing> {
-    let plain = path.with_extension("");
-    let name = plain.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let log = match names::parse_segment(name) {
-        Some((stem, _)) => plain.with_file_name(format!("{stem}{}", names::LOG_SUFFIX)),
-        None => plain.clone(),
-    };
+    let log = names::log_of(path);
     let first =
         first_of_collected(part).map_err(|error| Error::io(path, "reading the log", error))?;
     let quarantine = Quarantine::new(&log, LineHash::from_id(target.id()));

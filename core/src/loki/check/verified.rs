@@ -143,6 +143,12 @@ impl Verified {
         logs
     }
 
+    /// The collected files of which Loki does not have every line that it can take.
+    pub fn copies_to_repair(&self) -> impl Iterator<Item = &Path> {
+        let lacks = |file: &&FileChecked| file.tally.lacking > 0 && is_compressed(&file.path);
+        self.files.iter().filter(lacks).map(|file| file.path.as_path())
+    }
+
     /// The missing lines of a log.
     pub(crate) fn lost(&self, log: &Path) -> Vec<Lost> {
         let parts = self.logs.iter().filter(|(path, _)| path == log).flat_map(|(_, parts)| parts);

@@ -39,23 +39,27 @@ const PROGRESS_LINES: u64 = 4096;
 
 /// Compares these logs, each with its rotated segments (a collected one, `.gz`, is one file), with
 /// what Loki holds. `beside` are logs whose lines may be of the same streams: they are not compared.
+/// `labels` are the static labels of collected ones; the others' offset files tell them.
 ///
 /// # Errors
 /// [`Failure`]: a file cannot be read, or Loki cannot be asked.
 pub fn verify(
     logs: &[PathBuf],
     beside: &[PathBuf],
+    labels: BTreeMap<PathBuf, BTreeMap<String, String>>,
     config: &LokiConfig,
     watch: &mut Watch<'_>,
 ) -> std::result::Result<Verified, Failure> {
     let client = Client::ready(config).map_err(Failure::Loki)?;
-    Verifier::new(logs, config)?.run(logs, beside, &mut Patient::new(client, watch))
+    Verifier::new(logs, labels, config)?.run(logs, beside, &mut Patient::new(client, watch))
 }
 
 /// A verification under way.
 struct Verifier {
     target: Target,
     labels: BTreeMap<String, String>,
+    /// Those of collected logs.
+    kept: BTreeMap<PathBuf, BTreeMap<String, String>>,
     endpoint: String,
     hasher: RandomState,
     walk: Walk,
@@ -106,10 +110,15 @@ impl Record {
 }
 
 impl Verifier {
-    fn new(logs: &[PathBuf], config: &LokiConfig) -> Result<Self> {
+    fn new(
+        logs: &[PathBuf],
+        kept: BTreeMap<PathBuf, BTreeMap<String, String>>,
+        config: &LokiConfig,
+    ) -> Result<Self> {
         let mut verifier = Self {
             target: target(config),
             labels: config.labels.clone(),
+            kept,
             endpoint: config.endpoint.shown(),
             hasher: RandomState::new(),
             walk: Walk::new(config.min_level),
@@ -140,7 +149,8 @@ impl Verifier {
     ) -> Result<(BTreeMap<String, String>, Vec<Standing>)> {
         let (kept, standings) = match parts {
             [part] if is_compressed(log) => {
-                (BTreeMap::new(), vec![collected_standing(log, &self.target, part)?])
+                let kept = self.kept.get(log).cloned().unwrap_or_default();
+                (kept, vec![collected_standing(log, &self.target, part)?])
             }
             _ => standings(log, &self.target, parts)?,
         };

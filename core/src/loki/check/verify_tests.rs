@@ -105,7 +105,10 @@ impl Scene {
     fn verify_with(&self, logs: &[PathBuf], beside: &[PathBuf], loki: Held) -> Verified {
         let mut watch = |_: &Verifying, _: Option<&str>| ControlFlow::Continue(());
         let mut loki = Patient::new(loki, &mut watch);
-        Verifier::new(logs, &self.config).unwrap().run(logs, beside, &mut loki).unwrap()
+        Verifier::new(logs, BTreeMap::new(), &self.config)
+            .unwrap()
+            .run(logs, beside, &mut loki)
+            .unwrap()
     }
 }
 
@@ -385,7 +388,8 @@ fn a_loki_that_does_not_answer_is_asked_again_and_a_wrong_one_is_not() {
     loki.failures = vec![AskError::Refused { why: "HTTP 401".into() }];
     let mut watch = |_: &Verifying, _: Option<&str>| ControlFlow::Continue(());
     let mut loki = Patient::new(loki, &mut watch);
-    let refused = Verifier::new(&logs, &scene.config).unwrap().run(&logs, &[], &mut loki);
+    let refused =
+        Verifier::new(&logs, BTreeMap::new(), &scene.config).unwrap().run(&logs, &[], &mut loki);
     let Err(Failure::Loki(why)) = refused else { panic!("{refused:?}") };
     assert!(
         why.starts_with("http://loki/loki/api/v1/push: ") && why.ends_with("HTTP 401"),
@@ -401,7 +405,10 @@ fn whoever_ends_it_gets_no_proof() {
     let mut watch = |_: &Verifying, _: Option<&str>| ControlFlow::Break(());
     let loki = scene.loki(&logs);
     let mut loki = Patient::new(loki, &mut watch);
-    let verified = Verifier::new(&logs, &scene.config).unwrap().run(&logs, &[], &mut loki).unwrap();
+    let verified = Verifier::new(&logs, BTreeMap::new(), &scene.config)
+        .unwrap()
+        .run(&logs, &[], &mut loki)
+        .unwrap();
     assert!(!verified.finished && !verified.is_equal());
 }
 

@@ -134,17 +134,18 @@ impl Quarantine {
         self.entries_of(BufReader::new(file), &mut each)
     }
 
-    /// The same, out of a collected copy.
+    /// The same, also out of a collected copy.
     pub(crate) fn collected_entries(&self, mut each: impl FnMut(Held)) -> io::Result<()> {
         let mut copy = self.path.clone().into_os_string();
         copy.push(".gz");
         match File::open(&copy) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.entries(each),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             opened => {
                 let plain = MultiGzDecoder::new(BufReader::new(opened?));
-                self.entries_of(BufReader::new(plain), &mut each)
+                self.entries_of(BufReader::new(plain), &mut each)?;
             }
         }
+        self.entries(each)
     }
 
     fn entries_of(&self, mut reader: impl BufRead, each: &mut impl FnMut(Held)) -> io::Result<()> {
