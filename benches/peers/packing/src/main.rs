@@ -14,7 +14,9 @@ fn cpu() -> Duration {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [level, file] = arguments.as_slice() else { return Err("usage: packing LEVEL FILE".into()) };
+    let [level, file] = arguments.as_slice() else {
+        return Err("usage: packing LEVEL FILE".into());
+    };
     let (plain, level) = (std::fs::read(file)?, level.parse()?);
     let start = cpu();
     let packed = gzipped(&plain, level)?;
