@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import pickle
 from pathlib import Path
 
 import lb_log
@@ -117,3 +119,14 @@ def test_mistakes_are_named_all_at_once(folder: Path) -> None:
         lb_log.Logger(componnt="x", repetition=0, output_dir=folder)
     assert "did you mean component?" in str(caught.value)
     assert not list(folder.iterdir())
+
+
+def test_a_logger_is_pickled_as_its_configuration(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    with lb_log.Logger(component="runner", output_dir="out").bind(workload="w", n=1, big=2**63) as log:
+        with pickle.loads(pickle.dumps(log)) as again:
+            assert again.path == log.path
+            again.info("m", k=2)
+        assert os.environ["LB_RUN_ID"] == Path(log.path).parents[1].name
+    (record,) = read_log(Path(log.path))
+    assert (record["workload"], record["tags"]) == ("w", {"n": 1, "big": 2**63, "k": 2})

@@ -6,12 +6,32 @@ from typing import TYPE_CHECKING
 from lb_log._native import Logger, __version__
 
 if TYPE_CHECKING:
+    from lb_log._collecting import Report, collect
+    from lb_log._handler import Handler
     from lb_log._reading import ReadWarning, Record, Records, read
 
-__all__ = ["Logger", "ReadWarning", "Record", "Records", "__version__", "read"]
+__all__ = [
+    "Handler",
+    "Logger",
+    "ReadWarning",
+    "Record",
+    "Records",
+    "Report",
+    "__version__",
+    "collect",
+    "read",
+]
 
 #: What is imported when it is first asked for: most programs only log.
-_LATER = {"ReadWarning": "_reading", "Record": "_reading", "Records": "_reading", "read": "_reading"}
+_LATER = {
+    "Handler": "_handler",
+    "ReadWarning": "_reading",
+    "Record": "_reading",
+    "Records": "_reading",
+    "Report": "_collecting",
+    "collect": "_collecting",
+    "read": "_reading",
+}
 
 
 if not TYPE_CHECKING:

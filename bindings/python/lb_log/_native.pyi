@@ -1,9 +1,12 @@
 """The native part of lb_log. `Logger` is public as `lb_log.Logger`; the rest is for lb_log itself."""
 
 from collections.abc import Callable, Mapping
+from logging import LogRecord
 from os import PathLike
 from types import TracebackType
 from typing import Any, TypeAlias, TypedDict, final
+
+from typing_extensions import Self
 
 StrPath: TypeAlias = str | PathLike[str]
 
@@ -229,7 +232,20 @@ class Logger:
         /,
     ) -> None: ...
 
-def collect(request: Mapping[str, object]) -> dict[str, Any]:
+class HandlerBase:
+    """The native half of `lb_log.Handler`."""
+
+    def __new__(cls, *_positional: object, **_named: object) -> Self: ...
+    def _open(self, arguments: dict[str, object], fresh: LogRecord, left: list[str], emits_itself: bool) -> Core:
+        """Opens the log. `fresh` is a new record, `left` what formatters add to one."""
+
+    def handle(self, record: LogRecord) -> bool:
+        """Logs a record that passes the filters."""
+
+    def emit(self, record: LogRecord) -> None:
+        """Logs a record."""
+
+def collect(request: Mapping[str, object]) -> Any:
     """Collects the logs of a run. For `lb_log.collect`."""
 
 @final
@@ -310,6 +326,9 @@ def find_logs(runs: list[str], config: StrPath | None, output_dir: StrPath | Non
 
 def safe(text: str) -> str:
     """Text that cannot steer a terminal."""
+
+def _restore(settings: str, own: str, fields: dict[str, Any]) -> Logger:
+    """A logger from its pickle."""
 
 def _end() -> None:
     """At the exit of the interpreter."""

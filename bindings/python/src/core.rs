@@ -14,7 +14,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
-use crate::arguments::{load, settings_of};
+use crate::arguments::{Settings, load, settings_of};
 use crate::json::{Others, text_of, to_json};
 use crate::observing;
 use crate::tags::{Borrowed, Owned, Tag, all_plain, owned};
@@ -34,6 +34,22 @@ impl Part {
         let part = Arc::new(Self { shared, complained: AtomicBool::new(false) });
         observing::note(&part);
         part
+    }
+}
+
+impl Part {
+    /// Opens the log of a configuration, or joins those who have its path open already.
+    pub(crate) fn open(py: Python<'_>, settings: &Settings) -> PyResult<Arc<Self>> {
+        let config = load(py, settings)?;
+        Ok(Self::new(py.detach(|| Shared::open(config)).map_err(raised)?))
+    }
+
+    /// As [`Part::open`]; programs that this one starts belong to the same run.
+    pub(crate) fn open_run(py: Python<'_>, settings: &Settings) -> PyResult<Arc<Self>> {
+        let part = Self::open(py, settings)?;
+        let environment = py.import("os")?.getattr("environ")?;
+        environment.call_method1("setdefault", ("LB_RUN_ID", &part.identity().run_id))?;
+        Ok(part)
     }
 }
 
@@ -57,9 +73,7 @@ impl Core {
     #[staticmethod]
     #[pyo3(signature = (config=None))]
     fn open(py: Python<'_>, config: Option<&Bound<'_, PyMapping>>) -> PyResult<Self> {
-        let config = load(py, &settings_of(config)?)?;
-        let shared = py.detach(|| Shared::open(config)).map_err(raised)?;
-        Ok(Self { part: Part::new(shared) })
+        Ok(Self { part: Part::open(py, &settings_of(config)?)? })
     }
 
     /// The log file.

@@ -7,6 +7,7 @@ mod arguments;
 mod collecting;
 mod commands;
 mod core;
+mod handler;
 mod json;
 mod logger;
 mod observing;
@@ -26,7 +27,9 @@ mod _native {
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]
-    use crate::logger::Logger;
+    use crate::handler::HandlerBase;
+    #[pymodule_export]
+    use crate::logger::{Logger, restore};
     #[pymodule_export]
     use crate::observing::{end_observation, observe, take_observed};
 

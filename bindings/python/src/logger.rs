@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use lb_core::record::Level;
-use lb_core::shared::Shared;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyMapping, PyTuple};
 use serde_json::{Map, Value, json};
 
-use crate::arguments::{Settings, load, settings};
+use crate::arguments::{Settings, settings};
 use crate::core::{Call, Part, level_of, offer, seconds, stats_dict};
 use crate::json::{Others, to_json};
 use crate::tags::{self, Tag};
@@ -81,7 +80,10 @@ impl Logger {
 }
 
 /// The text of a traceback: of the exception that is handled now, or of what `exc_info` may be.
-fn traceback(py: Python<'_>, info: Option<&Bound<'_, PyAny>>) -> PyResult<Option<String>> {
+pub(crate) fn traceback(
+    py: Python<'_>,
+    info: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Option<String>> {
     let info = match info {
         Some(info) if !info.is_truthy()? => return Ok(None),
         Some(info) if info.is_instance_of::<PyTuple>() => info.clone(),
@@ -106,8 +108,7 @@ impl Logger {
     #[pyo3(signature = (**arguments))]
     fn new(py: Python<'_>, arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let settings = settings(arguments)?;
-        let config = load(py, &settings)?;
-        let part = Part::new(py.detach(|| Shared::open(config)).map_err(raised)?);
+        let part = Part::open_run(py, &settings)?;
         let (context, settings) = (part.own_context(), Arc::new(settings));
         Ok(Self { part, context, fields: Map::new(), bound: Vec::new(), settings })
     }
@@ -228,7 +229,39 @@ impl Logger {
         self.close(py, 5.0)
     }
 
+    /// As its configuration, with the run that it belongs to.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        let mut settings = Settings::clone(&self.settings);
+        let run_id = &self.part.identity().run_id;
+        let output_dir = self.part.config().output_dir.to_string_lossy();
+        settings.entry("run_id").or_insert_with(|| run_id.as_str().into());
+        settings.insert("output_dir".into(), output_dir.into());
+        let fields = PyDict::new(py);
+        for tag in &self.bound {
+            fields.set_item(&tag.key, tag.value.to_python(py)?)?;
+        }
+        let restore = py.import("lb_log._native")?.getattr("_restore")?;
+        let (settings, own) = (json!(settings).to_string(), json!(self.fields).to_string());
+        (restore, (settings, own, fields)).into_pyobject(py)
+    }
+
     fn __repr__(&self) -> String {
         format!("<lb_log.Logger {}>", self.path())
     }
+}
+
+/// A logger from its pickle.
+#[pyfunction]
+#[pyo3(name = "_restore")]
+pub(crate) fn restore<'py>(
+    py: Python<'py>,
+    settings: &str,
+    own: &str,
+    fields: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let loads = py.import("json")?.getattr("loads")?;
+    let settings = loads.call1((settings,))?.cast_into::<PyDict>()?;
+    let logger = py.get_type::<Logger>().call((), Some(&settings))?;
+    fields.update(loads.call1((own,))?.cast::<PyMapping>()?)?;
+    logger.call_method("bind", (), Some(fields))
 }

@@ -2,6 +2,7 @@
 
 use lb_core::logger::TagList;
 use lb_core::record::TagValue;
+use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
@@ -47,6 +48,18 @@ impl Value {
             let kind = value.get_type().name().map(|name| name.to_string());
             Ok(Self::Text(format!("<unprintable {}>", kind.unwrap_or_default())))
         })
+    }
+
+    /// As Python has it.
+    pub(crate) fn to_python<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Text(text) => text.into_bound_py_any(py),
+            Self::Integer(number) => number.into_bound_py_any(py),
+            Self::Unsigned(number) => number.into_bound_py_any(py),
+            Self::Number(number) => number.into_bound_py_any(py),
+            Self::Boolean(flag) => flag.into_bound_py_any(py),
+            Self::Null => Ok(py.None().into_bound(py)),
+        }
     }
 
     /// What a record can bear of any value: nested ones as JSON text, all others as their `str`.
