@@ -55,7 +55,6 @@ The rest:
   --configure, --no-configure
                             at the end, run `lb provision loki-grafana configure`, which makes datasources and
                             dashboards (default: where lb is found)
-  --state-dir DIR           where it is noted what was made (default ~/.local/state/lb-log)
   --print-loki-config       print the configuration that Loki would get, and end
   --help, -h
 
@@ -96,7 +95,6 @@ parse() {
     --loki-image) want "$@" && loki_image=$2 && shift ;;
     --grafana-image) want "$@" && grafana_image=$2 && shift ;;
     --apt-repository) want "$@" && apt_url=${2%/} && shift ;;
-    --state-dir) want "$@" && state_dir=$2 && shift ;;
     --no-grafana) with_grafana=no ;;
     --yes | -y) yes=yes ;;
     --dry-run | -n) dry_run=yes ;;
@@ -326,7 +324,8 @@ install_all() {
 # The program lb of ours: another one may have that name.
 find_lb() {
   local lb
-  for lb in "$here/../build/lb" lb-log lb; do
+  # Ours in a checkout, ours in PREFIX/share/lb-log/scripts, whatever has the name.
+  for lb in "$here/../build/lb" "$here/../../../bin/lb-log" lb-log lb; do
     if has "$lb" && "$lb" provision loki-grafana configure --help >/dev/null 2>&1; then
       command -v "$lb"
       return
@@ -389,7 +388,6 @@ reach() {
 
 main() {
   parse "$@"
-  locate_state
   case $action in
   status) status ;;
   print)

@@ -25,7 +25,6 @@ Takes away what install-loki-grafana.sh has made, and nothing else: it goes by t
   --purge, --remove-data    see above; may also be given later, when the rest is gone already
   --yes, -y                 ask nothing
   --dry-run, -n             say what would go; change nothing
-  --state-dir DIR           where the install has noted what it made (default ~/.local/state/lb-log)
   --help, -h
 
 Exit codes: 0 done, 1 something could not be removed (it stays noted: run this again), or nothing is installed, 2 error.
@@ -40,12 +39,6 @@ parse() {
     --purge | --remove-data) purge=yes ;;
     --yes | -y) yes=yes ;;
     --dry-run | -n) dry_run=yes ;;
-    --state-dir)
-      [ "$#" -ge 2 ] || die "$1 wants a value (--help)"
-      state_dir=$2
-      shift
-      ;;
-    --state-dir=*) state_dir=${1#*=} ;;
     --help | -h)
       usage
       exit 0
@@ -119,7 +112,6 @@ close_state() {
 
 main() {
   parse "$@"
-  locate_state
   method=$(installed_method)
   readonly method
   if [ -z "$(state_lines made)$method" ]; then

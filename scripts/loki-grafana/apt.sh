@@ -32,11 +32,13 @@ apt_knows_this_system() {
   [ "$major" -ge "$oldest" ]
 }
 
-package_is_installed() {
+# Nothing for a package that dpkg has never seen.
+package_status() {
   # The format is dpkg's.
   # shellcheck disable=SC2016
-  [ "$(dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+  dpkg-query --show --showformat '${db:Status-Status}' "$1" 2>/dev/null || true
 }
+package_is_installed() { [ "$(package_status "$1")" = installed ]; }
 
 # Somebody else has installed it from Grafana's packages.
 apt_theirs() { package_is_installed "$1" && ! is_recorded package "$1"; }
@@ -244,11 +246,11 @@ apt_undo() {
     as_root systemctl disable --quiet --now "$2" 2>/dev/null || ! package_is_installed "${2%-server}"
     ;;
   package)
-    if [ "$purge" = yes ]; then
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes purge "$2" >&2
-    elif package_is_installed "$2"; then
-      as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes remove "$2" >&2
-    fi
+    # Half installed, too.
+    case $(package_status "$2") in
+    '' | not-installed) ;;
+    *) as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq --yes "$([ "$purge" = yes ] && echo purge || echo remove)" "$2" >&2 ;;
+    esac
     ;;
   dependency)
     if apt-get -qq --simulate autoremove | grep -q "^Remv $2 "; then

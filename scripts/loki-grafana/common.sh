@@ -117,12 +117,10 @@ make_folder() {
 
 # --- the state: one line for each thing that was made, written before it is made ---
 
-state_dir=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/lb-log
-state_file='' password_file=''
-locate_state() {
-  state_file=$state_dir/loki-grafana.state
-  password_file=$state_dir/grafana-admin-password
-}
+# lb looks there, too.
+readonly state_dir=${XDG_STATE_HOME:-${HOME:-/root}/.local/state}/lb-log
+readonly state_file=$state_dir/loki-grafana.state
+readonly password_file=$state_dir/grafana-admin-password
 readonly tab='	'
 
 # state_lines PREFIX: what follows it, in each line that begins with it.

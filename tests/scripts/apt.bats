@@ -170,6 +170,19 @@ apt_install() { install --yes --method apt --apt-repository "$vendor" "$@"; }
   FAKE_UID=0 uninstall --yes --purge
 }
 
+@test "systemd understands the settings of its units, with a folder that has a space" {
+  command -v systemd-analyze >/dev/null || skip 'systemd-analyze is not here'
+  apt_install --data-dir "$LBLOG_ROOT/srv/the data"
+  units=$LBLOG_ROOT/etc/systemd/system
+  # Their programs lie elsewhere in this root.
+  sed -i 's|^ExecStart=/usr/bin/loki|ExecStart=/bin/true|' "$units/loki.service.d/lb-log.conf"
+  for unit in loki grafana-server; do
+    printf '%s\n' '[Service]' "User=${unit%-server}" 'ExecStart=/bin/false' >"$units/$unit.service"
+    SYSTEMD_UNIT_PATH=$units: run systemd-analyze verify --man=no "$unit.service"
+    [ "$output" = '' ]
+  done
+}
+
 @test "folders of people are refused as data directories of services" {
   run install --yes --method apt --data-dir /home/somebody/logs
   ends 2

@@ -27,6 +27,14 @@ refuses() {
   done
 }
 
+@test "nothing that bash 3.2 lacks" {
+  for lacking in 'declare -[gAn]' 'local -[An]' mapfile readarray '\$\{[A-Za-z_]+(,,|\^\^|@)' '\|&' '&>>' 'wait -n' '\[\[ -v' BASHPID coproc EPOCH 'printf .%\('; do
+    ! grep -rnE -- "$lacking" "$project/scripts" --include '*.sh' || false
+  done
+  # A case inside $(…) is misread by it.
+  ! grep -rnE '\$\(.*case .* in' "$project/scripts" || false
+}
+
 @test "values that cannot be are named with what to give instead" {
   refuses 'unknown argument --frob' --frob
   refuses '--listen wants a value' --listen

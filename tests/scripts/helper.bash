@@ -24,14 +24,14 @@ fresh_machine() {
 
 system() { printf 'PRETTY_NAME="%s %s"\nID=%s\nVERSION_ID="%s"\n' "$1" "$2" "$1" "$2" >"$LBLOG_ROOT/etc/os-release"; }
 
-# Not those that a Loki of this machine's own may have.
+# Not those that a Loki of this machine's own may have, nor those that the kernel gives to outgoing connections.
 free_ports() {
-  read -r loki_port grafana_port grpc_port < <(python3 -c '
-import socket
-listeners = [socket.socket() for _ in range(3)]
-for listener in listeners:
-    listener.bind(("127.0.0.1", 0))
-print(*(listener.getsockname()[1] for listener in listeners))')
+  local port ports=()
+  while [ "${#ports[@]}" -lt 3 ]; do
+    port=$((20000 + RANDOM % 12000))
+    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || ports+=("$port")
+  done
+  loki_port=${ports[0]} grafana_port=${ports[1]} grpc_port=${ports[2]}
 }
 
 # With our ports, nobody at a terminal, and without configuring Grafana.

@@ -62,7 +62,7 @@ fresh() { typing "$@" --loki-port "$loki_port" --grafana-port "$grafana_port" --
   run fresh 'Go on? [no]' yes --
   ends 0
   [[ $output != *'[127.0.0.1]'* ]]
-  FAKE_SYSTEM=Darwin run fresh 'by brew or docker? [brew]' EOF -- --state-dir "$machine/other"
+  XDG_STATE_HOME=$machine/other FAKE_SYSTEM=Darwin run fresh 'by brew or docker? [brew]' EOF --
   ends 2
 }
 
