@@ -86,6 +86,16 @@ apt_install() { install --yes --method apt --apt-repository "$vendor" "$@"; }
   not_called 'apt-get .*--yes .*install loki'
 }
 
+@test "where a pin of this machine's own goes before ours, the look before the install sees it" {
+  printf '%s\n' 'Package: loki' 'Pin: origin "localhost"' 'Pin-Priority: 1001' >"$LBLOG_ROOT/etc/apt/preferences.d/00-mine"
+  run apt_install
+  ends 2
+  says 'apt would take loki from http://localhost:'
+  says 'nothing was installed'
+  [ -z "$(version_installed loki)$(version_installed grafana)" ]
+  not_called 'apt-get .*--yes .*install'
+}
+
 @test "what answers in the place of the key is not taken for it" {
   mkdir -p "$BATS_FILE_TMPDIR/www/portal"
   echo '<html>Log in</html>' >"$BATS_FILE_TMPDIR/www/portal/gpg-full.key"

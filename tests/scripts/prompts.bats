@@ -66,6 +66,17 @@ fresh() { typing "$@" --loki-port "$loki_port" --grafana-port "$grafana_port" --
   ends 2
 }
 
+@test "Ctrl-C in the middle: it ends at once, says how to go on, and goes on" {
+  touch "$FAKE/never-ready"
+  run fresh 'waiting for loki' STOP -- --yes --method docker
+  ends 130
+  says 'interrupted: run this again to go on'
+  rm "$FAKE/never-ready"
+  install --yes
+  run fresh 'Go on?' STOP -- --method docker
+  [ "$status" != 0 ]
+}
+
 @test "root is asked for after the plan has been agreed to, not before" {
   system debian 12
   run fresh 'Go on?' no -- --method apt --listen 127.0.0.1

@@ -1,6 +1,6 @@
 """Runs a command in a terminal and types into it: type_into.py [PROMPT ANSWER]… -- COMMAND…
 
-An answer is typed as soon as its prompt is shown behind the one before; EOF is Ctrl-D. Prints what the terminal shows,
+An answer is typed as soon as its prompt is shown behind the one before; EOF is Ctrl-D, STOP Ctrl-C. Prints what the terminal shows,
 and ends as the command does.
 """
 
@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from support.terminal import Terminal
 
-EOF = b"\x04"
+KEYS = {"EOF": b"\x04", "STOP": b"\x03"}
 
 
 def shown(wanted: bytes, start: int, said: bytes) -> bool:
@@ -29,7 +29,7 @@ def main() -> int:
         wanted = prompt.encode()
         terminal.read_until(partial(shown, wanted, seen), prompt)
         seen = terminal.said.index(wanted, seen) + len(wanted)
-        terminal.write(EOF if answer == "EOF" else answer.encode() + b"\n")
+        terminal.write(KEYS.get(answer, answer.encode() + b"\n"))
     status = terminal.status()
     sys.stdout.write(terminal.said.decode(errors="replace").replace("\r\n", "\n"))
     return status
