@@ -1,7 +1,7 @@
 """Runs a command in a terminal and types into it: type_into.py [PROMPT ANSWER]… -- COMMAND…
 
-An answer is typed as soon as its prompt is shown behind the one before; EOF is Ctrl-D, STOP Ctrl-C. Prints what the terminal shows,
-and ends as the command does.
+An answer is typed as soon as its prompt is shown behind the one before; EOF is Ctrl-D, STOP Ctrl-C. Prints what the
+terminal shows, and ends as the command does.
 """
 
 import os
