@@ -5,7 +5,7 @@ from __future__ import annotations
 from tools.dashboards import model, panels
 from tools.dashboards.logql import ERRORS, NOT_SUMMARIES, last_moment, summaries, tag
 from tools.dashboards.model import Json, Line, Section, at_end, link, over_time
-from tools.dashboards.panels import GREEN, RED, override, steps
+from tools.dashboards.panels import RED, override, steps
 from tools.dashboards.platform_common import NO_LOGS, TAGS
 
 BADGE = {"type": "color-background", "mode": "basic"}
@@ -42,23 +42,21 @@ def table() -> Json:
     wrong = f'{ALL_RUNS} {bad} | level=~"ERROR|CRITICAL" or event_type=~"log_gap|log_unsynced"'
     return panels.table(
         "Runs",
-        "Each run of the time range: where it lies in time (a second more on both sides), its log lines without k6's "
-        "summaries, its errors, and the gaps in its logs. Click a run to open it.",
+        "Each run of the time range: where it lies in time (a second more on both sides), its errors and the gaps in "
+        "its logs, and the HTTP requests that k6 made. Click a run to open it.",
         24,
         at_end(f"{last_moment(lines, 'run_id', first=True)} - 1000", "A"),
         at_end(f"{last_moment(lines, 'run_id')} + 1000", "B"),
-        at_end(per_run(lines), "C"),
-        at_end(per_run(wrong), "D"),
-        at_end(f"sum by (run_id) (sum_over_time({summaries(ALL_RUNS, 'http_reqs')} {tag('sum')} [$__range]))", "E"),
+        at_end(per_run(wrong), "C"),
+        at_end(f"sum by (run_id) (sum_over_time({summaries(ALL_RUNS, 'http_reqs')} {tag('sum')} [$__range]))", "D"),
         unit="short",
         no_value=NO_LOGS,
         columns={
             "run_id": "Run",
             "Value #A": "From",
             "Value #B": "To",
-            "Value #C": "Log lines",
-            "Value #D": "Errors and gaps",
-            "Value #E": "HTTP requests",
+            "Value #C": "Errors and gaps",
+            "Value #D": "HTTP requests",
         },
         overrides=[
             override("Run", links=[link("Open this run", OPEN_RUN)], custom_width=320),
@@ -80,6 +78,7 @@ def dashboard() -> Json:
         no_value=NO_LOGS,
         bars=True,
         stacked=True,
+        calculations=["sum"],
     )
     errors = panels.lines(
         "Errors by run",
@@ -90,7 +89,7 @@ def dashboard() -> Json:
         no_value="No errors in this time range.",
         bars=True,
         stacked=True,
-        thresholds=steps(GREEN, (1, RED)),
+        calculations=["sum"],
     )
     about = panels.text("About", "What this dashboard shows, and what to do where it is empty.", 24, WELCOME.strip())
     return model.dashboard(
