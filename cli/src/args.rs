@@ -320,14 +320,18 @@ pub(crate) struct ConfigureFlags {
 #[derive(Debug, Subcommand)]
 pub(crate) enum LokiGrafanaCommand {
     /// Give Grafana its datasources and dashboards; repeatable: what is as it should be stays
+    #[command(after_help = PROVISION_EXAMPLES)]
     Configure(ConfigureFlags),
     /// Is Loki ready, is Grafana healthy, what is provisioned, which endpoint do targets use
+    #[command(after_help = PROVISION_EXAMPLES)]
     Status,
     /// Install Loki and Grafana on this machine, then configure
     ///
     /// Asks what no flag says, says what it will do, and asks before it does it.
+    #[command(after_help = PROVISION_EXAMPLES)]
     Install(InstallFlags),
     /// Take away what install has made; data stay
+    #[command(after_help = PROVISION_EXAMPLES)]
     Remove(RemoveFlags),
 }
 
@@ -401,13 +405,16 @@ Examples:
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum PluginsCommand {
     /// All plugins (-v: their settings with values and meaning)
+    #[command(after_help = PLUGINS_EXAMPLES)]
     List,
     /// Every mistake at once
+    #[command(after_help = PLUGINS_EXAMPLES)]
     Check {
         /// Plugins' folders (otherwise all plugins)
         folders: Vec<PathBuf>,
     },
     /// Write a plugin to start with
+    #[command(after_help = PLUGINS_EXAMPLES)]
     Init {
         /// Its name, that of its folder below `plugins_dir`
         name: String,
@@ -645,10 +652,13 @@ pub(crate) enum CollectSourceCommand {
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Every key with its value and where that comes from; secrets hidden (-v: and its meaning)
+    #[command(after_help = CONFIG_EXAMPLES)]
     Show,
     /// Every mistake at once, and the keys that have no effect yet
+    #[command(after_help = CONFIG_EXAMPLES)]
     Check,
     /// Write a file that names every key, commented out, with its meaning and default
+    #[command(after_help = CONFIG_EXAMPLES)]
     Init {
         /// Where to, in TOML; - is stdout
         #[arg(short, long, value_name = "FILE", default_value = "lb.toml")]

@@ -23,6 +23,34 @@ fn help_and_version_are_data() {
     assert!(version.starts_with(expected), "{version}");
 }
 
+/// The commands that a help names.
+fn commands_of(help: &str) -> Vec<String> {
+    let below = help.split_once("Commands:\n").map_or("", |(_, below)| below);
+    let listed = below.lines().take_while(|line| !line.is_empty());
+    // What follows a name may go on in the next line, further in.
+    let named =
+        listed.filter_map(|line| line.strip_prefix("  ")).filter(|line| !line.starts_with(' '));
+    named.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_has_an_example() {
+    let lb = Lb::new();
+    let mut left = vec![String::new()];
+    let mut seen = Vec::new();
+    while let Some(command) = left.pop() {
+        let ran = lb.run(&format!("{command} --help"));
+        assert_eq!(ran.code, 0, "{command}: {}", ran.stderr);
+        let below = commands_of(&ran.stdout);
+        let (_, examples) = ran.stdout.split_once("Examples:\n").expect(&command);
+        let line = format!("lb{command}").trim_end().to_owned();
+        assert!(examples.lines().any(|example| example.contains(&line)), "{command}: {examples}");
+        left.extend(below.iter().map(|name| format!("{command} {name}")));
+        seen.push(command);
+    }
+    assert!(seen.len() > 14, "{seen:?}");
+}
+
 #[test]
 fn wrong_usage_is_an_error() {
     let lb = Lb::new();
