@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import subprocess
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +13,8 @@ from typing import Any
 import lb_log
 import pytest
 
+from support.process import clean_environment
+from support.python import package_environment, python_command
 from support.records import Record, read_log
 
 pytestmark = pytest.mark.usefixtures("no_settings")
@@ -170,7 +175,7 @@ def test_exc_info_of_any_kind(logger: lb_log.Logger) -> None:
         ({"on_full": "explode"}, "on_full"),
     ],
 )
-@pytest.mark.parametrize("kind", ["Logger"])
+@pytest.mark.parametrize("kind", ["Logger", "Handler"])
 def test_wrong_construction_names_the_argument(kind: str, arguments: dict[str, Any], named: str, folder: Path) -> None:
     make: Callable[..., Any] = getattr(lb_log, kind)
     with pytest.raises(ValueError) as raised:
@@ -189,3 +194,133 @@ def test_all_mistakes_at_once(folder: Path) -> None:
 def test_arguments_are_named_only() -> None:
     with pytest.raises(TypeError):
         lb_log.Logger("runner")  # type: ignore[call-arg]  # That is the point.
+
+
+# ---- the handler
+
+
+@pytest.fixture
+def standard(folder: Path) -> Iterator[tuple[logging.Logger, lb_log.Handler]]:
+    handler = lb_log.Handler(component="c", host="h", run_id="r", output_dir=folder)
+    # Of no family: pytest's own handler does raise.
+    logger = logging.Logger("bad input", level=1)
+    logger.addHandler(handler)
+    yield logger, handler
+    logger.removeHandler(handler)
+    handler.close()
+
+
+Standard = tuple[logging.Logger, lb_log.Handler]
+
+
+def handled(folder: Path, handler: lb_log.Handler) -> list[Record]:
+    handler.flush()
+    return read_log(folder / "r" / "logs" / "c-h.jsonl")
+
+
+def test_arguments_that_do_not_fit(standard: Standard, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    logger, handler = standard
+    logger.info("%d apples", "many")
+    logger.info("%s %s", 1)
+    logger.info("no place", 1)
+    logger.info("%(name)s", {"other": 1})
+    logger.info("%s", Stubborn())
+    logger.info("good %d", 1)
+    assert handled(folder, handler)[-1]["message"] == "good 1"
+    said = capsys.readouterr().err
+    assert said.count("--- Logging error ---") == 5
+    assert "'%d apples'" in said
+
+
+def test_raise_exceptions_is_honoured(
+    standard: Standard, folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger, handler = standard
+    monkeypatch.setattr(logging, "raiseExceptions", False)
+    logger.info("%d apples", "many")
+    logger.info(Stubborn(), extra={"tag": Stubborn()})
+    native = lb_log.Logger(component="c", host="h", run_id="r", output_dir=folder)
+    native.info(Stubborn(), tag=Stubborn())
+    native.log("loud", "m")
+    native.close()
+    native.info("late")
+    handler.flush()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_extra_of_any_value(name: str, standard: Standard, folder: Path) -> None:
+    logger, handler = standard
+    value, expected = VALUES[name]
+    logger.info("given", extra={"value": value, "good": 1})
+    logger.info("good")
+    first, last = handled(folder, handler)
+    assert (first["message"], last["message"]) == ("given", "good")
+    if expected is not None:
+        assert first["tags"]["value"] == expected
+
+
+def test_records_made_by_hand(standard: Standard, folder: Path) -> None:
+    _, handler = standard
+    for changes in (
+        {"created": float("nan")},
+        {"created": -5.0},
+        {"created": 1e300},
+        {"created": None},
+        {"levelno": None},
+        {"levelno": "ERROR"},
+        {"name": None},
+        {"name": Stubborn()},
+        {"msg": None},
+        {"args": 3},
+        {"exc_info": (1, 2, 3)},
+        {"exc_text": 5},
+        {"stack_info": 5},
+    ):
+        record = logging.LogRecord("n", 20, "p", 1, "m", None, None)
+        record.__dict__.update(changes)
+        handler.handle(record)
+    handler.handle(logging.LogRecord("n", 20, "p", 1, "good", None, None))
+    assert handled(folder, handler)[-1]["message"] == "good"
+
+
+def test_keyboard_interrupt_is_no_error_of_logging(standard: Standard) -> None:
+    class Interrupting:
+        def __str__(self) -> str:
+            raise KeyboardInterrupt
+
+    logger, _ = standard
+    with pytest.raises(KeyboardInterrupt):
+        logger.info("%s", Interrupting())
+
+
+LOGS_WITHIN = """
+import logging, sys, json, lb_log
+logger = lb_log.Logger(**json.loads(sys.argv[1]))
+standard = logging.getLogger("within")
+standard.propagate = False
+standard.addHandler(lb_log.Handler(**json.loads(sys.argv[1])))
+class Logs:
+    def __str__(self):
+        logger.info("within")
+        standard.warning("within")
+        return "text"
+logger.info("outside", tag=Logs())
+logger.info(Logs())
+standard.warning("%s", Logs())
+"""
+
+
+def test_a_text_that_logs_while_it_is_made(folder: Path) -> None:
+    config = json.dumps({"component": "c", "host": "h", "run_id": "r", "output_dir": str(folder)})
+    done = subprocess.run(
+        [*python_command(), "-c", LOGS_WITHIN, config],
+        env=clean_environment(package_environment()),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    messages = [record["message"] for record in read_log(folder / "r" / "logs" / "c-h.jsonl")]
+    assert sorted(messages) == ["outside", "text", "text"] + ["within"] * 6

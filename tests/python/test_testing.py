@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import lb_log
@@ -75,6 +77,29 @@ def test_one_at_a_time() -> None:
         raise KeyError("of the program")
     with observe() as seen:
         assert seen.records == []
+
+
+def test_threads_and_the_standard_library(folder: Path) -> None:
+    standard = logging.getLogger("observed")
+    handler = lb_log.Handler(component="c", host="h", run_id="r", output_dir=folder)
+    standard.addHandler(handler)
+    standard.propagate = False
+
+    def warn() -> None:
+        for number in range(100):
+            standard.warning("w %d", number)
+
+    with observe() as seen:
+        threads = [threading.Thread(target=warn) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(seen.messages) == sorted([f"w {number}" for number in range(100)] * 4)
+        assert {record["logger"] for record in seen.records} == {"observed"}
+    standard.removeHandler(handler)
+    handler.close()
+    assert Path(handler.path).read_bytes() == b""
 
 
 CONFTEST = 'pytest_plugins = ["lb_log.testing"]\n'
