@@ -212,12 +212,15 @@ Careful: at $listen others reach it, and Loki asks nobody for a password. What p
 }
 
 plan() {
+  local before
   say ''
   say "To be done, by $method:"
   say "$("${method}_plan")"
   say "Loki listens on $listen, port $loki_port, and keeps lines for $([ "$retention" = 0 ] && echo ever || echo "$retention days")."
   case $components in *grafana*) say "Grafana listens on $listen, port $grafana_port, with a password made by chance." ;; esac
   say "What is made is noted in $state_file."
+  before=$(value_of data-dir)
+  [ -z "$before" ] || [ "$before" = "$data_dir" ] || say "The data that are in $before stay there: to go on with them, move them while nothing runs."
   protection
   say ''
 }

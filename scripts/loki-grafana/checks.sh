@@ -20,9 +20,25 @@ is_address() {
 
 is_number() { case $1 in '' | *[!0-9]* | ??????*) false ;; *) true ;; esac }
 
+# has_address ADDRESS: some interface has it, as far as that can be told.
+has_address() {
+  case $1 in
+  127.* | 0.0.0.0 | ::1 | ::) return 0 ;;
+  esac
+  if has ip; then
+    ip -o addr | grep -Eiq " inet6? $1/"
+  elif has ifconfig; then
+    ifconfig | grep -Eiq "inet6? $1 "
+  fi
+}
+
 check_values() {
   local port
-  is_address "$listen" || problem "--listen $listen: give an IP address, such as 127.0.0.1, 192.168.7.2 or 0.0.0.0"
+  if ! is_address "$listen"; then
+    problem "--listen $listen: give an IP address, such as 127.0.0.1, 192.168.7.2 or 0.0.0.0"
+  elif ! has_address "$listen"; then
+    problem "--listen $listen: this machine does not have that address (ip addr shows those it has)"
+  fi
   for port in "$loki_port" "$grafana_port" "$grpc_port"; do
     if ! is_number "$port" || [ "$port" -lt 1 ] || [ "$port" -gt 65535 ]; then problem "port $port: give a number from 1 to 65535"; fi
   done
@@ -47,8 +63,8 @@ check_ports() {
   local component url version
   for component in $components; do
     url=$(url_of_component "$component")
-    # Ours may stay.
-    [ "$(value_of "$component")" != "$url" ] || continue
+    # Ours may stay, on whichever address it listened.
+    if [ -n "$(value_of "$component")" ] && [ "$(value_of "$component-port")" = "${url##*:}" ]; then continue; fi
     is_taken "$url" || continue
     version=$(version_of "$component" "$url")
     if [ "$component" = loki ] && loki_is_ready "$url"; then

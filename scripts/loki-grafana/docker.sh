@@ -26,6 +26,7 @@ docker_check() {
   fi
   endpoint=${DOCKER_HOST:-$(docker context inspect --format '{{.Endpoints.docker.Host}}' 2>/dev/null || true)}
   case $endpoint in
+  tcp://127.* | tcp://localhost:*) ;;
   ssh:* | tcp:*) problem "docker works on another machine here ($endpoint): run this script there" ;;
   esac
   docker_check_names

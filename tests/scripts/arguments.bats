@@ -42,6 +42,7 @@ refuses() {
   for address in 1.2.3 1.2.3.256 localhost 1.2.3.4.5 '' 1..2.3 'a b'; do
     [ -z "$address" ] || refuses "--listen $address: give an IP address" --method docker --listen "$address"
   done
+  refuses '--listen 192.168.8.2: this machine does not have that address' --method docker --listen 192.168.8.2
   refuses 'port 0: give a number' --method docker --loki-port 0
   refuses 'port 65536: give a number' --method docker --grafana-port 65536
   refuses 'port x: give a number' --method docker --loki-grpc-port x
@@ -102,6 +103,18 @@ time.sleep(60)' "$loki_port" "$grafana_port" >"$machine/listener" 3>&- &
   [ "$(everything)" = "$before" ]
 }
 
+@test "another address, another folder: ours may be there already; data do not move by themselves" {
+  LBLOG_WAIT_SECONDS=0 install --yes --method docker --listen 0.0.0.0 --data-dir "$machine/data" || true
+  echo loki >"$FAKE/up/$loki_port"
+  python3 -m http.server --bind 0.0.0.0 "$loki_port" >/dev/null 2>&1 3>&- &
+  listener=$!
+  until (exec 3<>"/dev/tcp/127.0.0.1/$loki_port") 2>/dev/null; do sleep 0.05; done
+  run install --yes --listen 127.0.0.2 --data-dir "$machine/elsewhere"
+  kill "$listener"
+  ends 0
+  says "The data that are in $machine/data stay there"
+}
+
 @test "another method than before: uninstall first" {
   install --yes --method docker
   refuses 'installed by docker already: uninstall that first' --method apt
@@ -130,14 +143,14 @@ time.sleep(60)' "$loki_port" "$grafana_port" >"$machine/listener" 3>&- &
   install --yes --method docker --listen 0.0.0.0
   run status
   ends 0
-  [[ $output =~ endpoint\ +http://[0-9a-z.-]+:$loki_port\ +for\ targets ]]
-  [[ ! $output =~ endpoint\ +http://0.0.0.0 ]]
+  [[ $output =~ endpoint\ +http://192\.168\.7\.2:$loki_port\ +for\ targets ]]
 }
 
 @test "an IPv6 address has its brackets where they belong" {
-  LBLOG_WAIT_SECONDS=0 install --yes --method docker --listen fd00::7 || true
-  called "--publish \\\\\[fd00::7\\\\\]:$loki_port:3100"
-  grep -x "set	endpoint	http://\[fd00::7\]:$loki_port" "$state"
+  install --yes --method docker --listen ::1
+  called "--publish \\\\\[::1\\\\\]:$loki_port:3100"
+  grep -x "set	endpoint	http://\[::1\]:$loki_port" "$state"
+  refuses '--listen fd00::8: this machine does not have that address' --listen fd00::8
 }
 
 @test "at the end lb makes datasources and dashboards, if it is here; it gets no secret" {

@@ -38,10 +38,10 @@ here_are() { (cd "$FAKE/docker" && find "$@" -type f | sort | tr '\n' ' '); }
 }
 
 @test "the state names the endpoints: this machine's, the targets', Grafana's own" {
-  install --method docker --yes --listen 192.168.7.2
+  install --method docker --yes --listen 0.0.0.0
   grep -x "set	endpoint	http://192.168.7.2:$loki_port" "$state"
   grep -x "set	loki-for-grafana	http://lb-log-loki:3100" "$state"
-  grep -x "set	grafana	http://192.168.7.2:$grafana_port" "$state"
+  grep -x "set	grafana	http://127.0.0.1:$grafana_port" "$state"
   grep -x "set	admin-password-file	$password" "$state"
 }
 
