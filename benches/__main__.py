@@ -14,6 +14,7 @@ from benches import (
     caller,
     catch_up,
     dashboards,
+    dropin,
     encoding,
     end_to_end,
     k6_cost,
@@ -41,6 +42,7 @@ PARTS = {
     "pack": packing.run,
     "read": reading.run,
     "dashboards": dashboards.run,
+    "dropin": dropin.run,
 }
 
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -42,6 +43,8 @@ pub(crate) struct Core {
     /// The log that it began with.
     first: PathBuf,
     pub(crate) rings_in: RingsIn,
+    /// Nobody has it any more, and the next one has not come yet.
+    pub(crate) lingers: Arc<AtomicBool>,
 }
 
 impl Core {
@@ -51,6 +54,8 @@ impl Core {
         fill_standard_places();
         let unsynced = Arc::new(Unsynced::default());
         let mut log = LogFile::open(path, config.rotation)?.telling(unsynced.clone());
+        let lingers = Arc::<AtomicBool>::default();
+        log = log.lingering(lingers.clone());
         let signals = Arc::new(Signals::default());
         if log.why_apart().is_some() {
             signals.note_apart(log.path());
@@ -111,6 +116,7 @@ impl Core {
             delivered_to,
             first,
             rings_in: made.rings_in,
+            lingers,
         };
         core.ship(config)?;
         Ok(core)

@@ -98,6 +98,13 @@ impl Logger {
         Some(link)
     }
 
+    /// While it lingers, a folder that somebody has deleted stays away.
+    pub(crate) fn linger(&self, lingers: bool) {
+        if let Some(Link { core: Some(core), .. }) = self.existing() {
+            core.lingers.store(lingers, Ordering::Relaxed);
+        }
+    }
+
     /// The core of this process, which is opened now in a child that has none.
     #[inline(always)]
     #[allow(clippy::inline_always)] // On the way of each record.

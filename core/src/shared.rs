@@ -97,6 +97,7 @@ impl Generation {
     /// Lets a core without users wait for one.
     fn linger(&'static self, mut cores: MutexGuard<'_, Cores>, core: &Arc<Open>, time: Duration) {
         core.about().lingers_until = Some(Instant::now() + time);
+        core.logger.linger(true);
         if !cores.open.iter().any(|known| Arc::ptr_eq(known, core)) {
             // Inherited by a forked child.
             cores.open.push(core.clone());
@@ -392,6 +393,7 @@ impl Cores {
         core.users.fetch_add(1, Ordering::Relaxed);
         let mut about = core.about();
         about.lingers_until = None;
+        core.logger.linger(false);
         let Context { component, host, run_id, .. } = identity.clone();
         about.identities.insert([component, host, run_id]);
         drop(about);

@@ -96,6 +96,23 @@ fn a_lingering_core_ends_by_itself_and_never_makes_its_folder_anew() {
     }
 }
 
+/// What is to be told of a file that was deleted is no reason to make its folder anew, either.
+#[test]
+fn a_lingering_core_tells_nothing_where_its_folder_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("r");
+    for _ in 0..2 {
+        let shared = open(folder.path());
+        log(&shared).unwrap();
+        shared.release(Duration::from_millis(1500), PATIENCE).unwrap();
+        std::fs::remove_dir_all(&run).unwrap();
+    }
+    let cores = || Generation::here().cores();
+    until(|| cores().open.iter().all(|core| !core.path.starts_with(folder.path())));
+    thread::sleep(Duration::from_millis(100));
+    assert!(!run.exists());
+}
+
 #[test]
 fn an_opener_of_a_lingering_core_gets_a_folder_that_was_deleted() {
     let folder = tempfile::tempdir().unwrap();

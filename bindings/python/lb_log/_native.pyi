@@ -59,13 +59,14 @@ class Core:
     """
 
     @staticmethod
-    def open(config: Mapping[str, object] | None = None) -> Core:
+    def open(config: Mapping[str, object] | None = None, *, tolerant: bool = False) -> Core:
         """Opens the log of a configuration, or joins those who have its path open already.
 
         `config` has the keys of the configuration page, nested or dotted (`"jsonl.rotate_bytes"`);
         None means: not given. What is given wins over `LB_*` variables, which win over the
-        configuration file (`"config"` names it), which wins over the defaults. ValueError with every
-        mistake, each named; OSError where a folder or file cannot be used.
+        configuration file (`"config"` names it), which wins over the defaults. `tolerant`: an `LB_*`
+        variable that is no key is no mistake. ValueError with every mistake, each named; OSError where
+        a folder or file cannot be used.
         """
 
     @property
@@ -121,13 +122,13 @@ class Core:
         `linger` seconds for the next opener of its path, then ends by itself, or with the interpreter.
         A lingering core never makes a deleted folder anew. A second call does nothing."""
 
-    def ship(self, loki: Mapping[str, object]) -> None:
+    def ship(self, loki: Mapping[str, object], *, tolerant: bool = False) -> None:
         """Pushes the lines of this log to Loki from now on, also those that are there already; also in
         forked children.
 
         `loki` has the keys of the block `loki` (`{"endpoint": …, "min_level": …}`); environment and
         file apply below it. Where the log is shipped already, that goes on as it is, and what is asked
-        for otherwise is said on stderr, once. ValueError with every mistake.
+        for otherwise is said on stderr, once. `tolerant` as in `open`. ValueError with every mistake.
         """
 
     @staticmethod
@@ -329,6 +330,14 @@ def safe(text: str) -> str:
 
 def _restore(settings: str, own: str, fields: dict[str, Any]) -> Logger:
     """A logger from its pickle."""
+
+def resolve_path(template: str, output_dir: str, component: str, host: str, run_id: str) -> str:
+    """The path that a template and names come to, in this process. ValueError for a template that is none."""
+
+def line(
+    fields: Mapping[str, object], level: int, message: object, timestamp_ns: int, tags: dict[str, Any] | None = None
+) -> str:
+    """A record's line, without its newline: what a log has for `Core.context(fields)` and `Core.log`."""
 
 def _end() -> None:
     """At the exit of the interpreter."""

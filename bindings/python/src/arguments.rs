@@ -1,6 +1,6 @@
 //! From the arguments of a constructor to a configuration.
 
-use lb_core::config::{self, Config};
+use lb_core::config::{self, Config, Surroundings};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping};
@@ -44,6 +44,20 @@ pub(crate) fn settings_of(mapping: Option<&Bound<'_, PyMapping>>) -> PyResult<Se
 
 /// The configuration that counts: settings over environment over file over defaults.
 pub(crate) fn load(py: Python<'_>, settings: &Settings) -> PyResult<Config> {
+    loaded(py, settings, Surroundings::of_process())
+}
+
+/// The same for programs that have `LB_*` variables of their own.
+pub(crate) fn load_tolerant(py: Python<'_>, settings: &Settings) -> PyResult<Config> {
+    loaded(py, settings, Surroundings::of_process().map(Surroundings::tolerant))
+}
+
+fn loaded(
+    py: Python<'_>,
+    settings: &Settings,
+    around: lb_core::Result<Surroundings>,
+) -> PyResult<Config> {
     let json = Value::Object(settings.clone()).to_string();
-    py.detach(|| config::load(json.as_bytes()).map(redirected)).map_err(raised)
+    let around = around.map_err(raised)?;
+    py.detach(|| config::load_with(json.as_bytes(), &around).map(redirected)).map_err(raised)
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use lb_core::Error;
+use lb_core::config::Config;
 use lb_core::logger::Record;
 use lb_core::record::Level;
 use lb_core::shared::Shared;
@@ -14,7 +15,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 
-use crate::arguments::{Settings, load, settings_of};
+use crate::arguments::{Settings, load, load_tolerant, settings_of};
 use crate::json::{Others, text_of, to_json};
 use crate::observing;
 use crate::tags::{Borrowed, Owned, Tag, all_plain, owned};
@@ -40,7 +41,10 @@ impl Part {
 impl Part {
     /// Opens the log of a configuration, or joins those who have its path open already.
     pub(crate) fn open(py: Python<'_>, settings: &Settings) -> PyResult<Arc<Self>> {
-        let config = load(py, settings)?;
+        Self::with(py, load(py, settings)?)
+    }
+
+    fn with(py: Python<'_>, config: Config) -> PyResult<Arc<Self>> {
         Ok(Self::new(py.detach(|| Shared::open(config)).map_err(raised)?))
     }
 
@@ -71,9 +75,15 @@ pub(crate) struct Core {
 impl Core {
     /// Opens the log of a configuration, or joins those who have its path open already.
     #[staticmethod]
-    #[pyo3(signature = (config=None))]
-    fn open(py: Python<'_>, config: Option<&Bound<'_, PyMapping>>) -> PyResult<Self> {
-        Ok(Self { part: Part::open(py, &settings_of(config)?)? })
+    #[pyo3(signature = (config=None, *, tolerant=false))]
+    fn open(
+        py: Python<'_>,
+        config: Option<&Bound<'_, PyMapping>>,
+        tolerant: bool,
+    ) -> PyResult<Self> {
+        let load = if tolerant { load_tolerant } else { load };
+        let config = load(py, &settings_of(config)?)?;
+        Ok(Self { part: Part::with(py, config)? })
     }
 
     /// The log file.
@@ -140,7 +150,9 @@ impl Core {
     }
 
     /// Pushes the lines of this log to Loki from now on.
-    fn ship(&self, py: Python<'_>, loki: &Bound<'_, PyMapping>) -> PyResult<()> {
+    #[pyo3(signature = (loki, *, tolerant=false))]
+    fn ship(&self, py: Python<'_>, loki: &Bound<'_, PyMapping>, tolerant: bool) -> PyResult<()> {
+        let load = if tolerant { load_tolerant } else { load };
         let mut loki = settings_of(Some(loki))?;
         loki.insert("enabled".to_owned(), true.into());
         let settings = [("loki".to_owned(), loki.into())].into_iter().collect();

@@ -7,6 +7,7 @@ mod arguments;
 mod collecting;
 mod commands;
 mod core;
+mod dropin;
 mod handler;
 mod json;
 mod logger;
@@ -26,6 +27,8 @@ mod _native {
     use crate::commands::{Told, collect_told, drain, find_logs, push, safe, status};
     #[pymodule_export]
     use crate::core::Core;
+    #[pymodule_export]
+    use crate::dropin::{line, resolve_path};
     #[pymodule_export]
     use crate::handler::HandlerBase;
     #[pymodule_export]

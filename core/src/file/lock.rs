@@ -4,6 +4,8 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
@@ -63,6 +65,8 @@ impl From<io::Error> for LockError {
 pub(crate) struct LockFile {
     path: PathBuf,
     open: Option<Open>,
+    /// Nobody is there who wants the folder: should it be gone, it stays away.
+    pub(super) lingers: Arc<AtomicBool>,
 }
 
 struct Open {
@@ -74,7 +78,7 @@ struct Open {
 
 impl LockFile {
     pub(crate) fn new(path: PathBuf) -> Self {
-        Self { path, open: None }
+        Self { path, open: None, lingers: Arc::default() }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -143,6 +147,9 @@ impl LockFile {
         };
         let file = match open() {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if self.lingers.load(Ordering::Relaxed) {
+                    return Err(error);
+                }
                 if let Some(folder) = self.path.parent() {
                     std::fs::create_dir_all(folder)?;
                 }

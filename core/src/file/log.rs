@@ -15,6 +15,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use super::block::Block;
@@ -38,7 +39,7 @@ const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 pub(crate) struct LogFile {
     path: PathBuf,
     boot_id: [u8; 16],
-    lock: LockFile,
+    pub(super) lock: LockFile,
     pub(super) log: OpenLog,
     /// Since when the lock could not be had while the lock file held these bytes.
     pub(super) refused: Option<(Instant, Vec<u8>)>,
@@ -84,6 +85,12 @@ impl LogFile {
     /// Lets `unsynced` know of each append from now on.
     pub(crate) fn telling(mut self, unsynced: Arc<Unsynced>) -> Self {
         self.log.unsynced = Some(unsynced);
+        self
+    }
+
+    /// While `lingers` is true, a folder that somebody has deleted stays away.
+    pub(crate) fn lingering(mut self, lingers: Arc<AtomicBool>) -> Self {
+        self.lock.lingers = lingers;
         self
     }
 

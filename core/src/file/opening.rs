@@ -64,6 +64,7 @@ impl LogFile {
         let path = names::apart(self.path(), u32::try_from(id >> 32).unwrap_or(0));
         let mut apart = Self::new(&path, self.rotation());
         apart.log.unsynced.clone_from(&self.log.unsynced);
+        apart.lock.lingers.clone_from(&self.lock.lingers);
         apart.apart = Some(why);
         apart.make()?;
         Ok(apart)
