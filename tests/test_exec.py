@@ -310,6 +310,28 @@ def test_stopping_and_going_on(folder: Path) -> None:
     assert process.returncode == 7
 
 
+def test_nobody_stops_where_nobody_could_continue_it(folder: Path) -> None:
+    """An orphaned process group, as of a daemon's or a container's first process: SIGTSTP stops nobody there."""
+    command = [*EXEC, "--", "sh", "-c", "echo ready; read word; echo got $word"]
+    with subprocess.Popen(
+        command,
+        cwd=folder,
+        env=clean_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        process.send_signal(signal.SIGTSTP)
+        try:
+            out, _ = process.communicate(b"it\n", timeout=20)
+        finally:
+            process.kill()
+        assert (process.returncode, out) == (0, b"got it\n")
+
+
 def test_what_is_ignored_stays_ignored(folder: Path) -> None:
     command = f"trap '' HUP; {' '.join(EXEC)} -- sh -c 'echo ready; kill -HUP $$; kill -HUP $PPID; echo alive'"
     assert run(["sh", "-c", command], folder)[:2] == (0, b"ready\nalive\n")

@@ -86,7 +86,7 @@ impl PassingOn {
             return terminal.map_or((), Terminal::resize);
         };
         let Some(pid) = *self.command() else {
-            let _ = emulate_default_handler(origin.signal);
+            take(signal);
             return;
         };
         // What the kernel sends because of the terminal (Ctrl-C, Ctrl-Z, its end) goes to the
@@ -98,9 +98,51 @@ impl PassingOn {
         if signal == Signal::TSTP {
             terminal.inspect(|terminal| terminal.restore());
             // Returns when lb is continued.
-            let _ = emulate_default_handler(origin.signal);
+            take(signal);
             terminal.inspect(|terminal| terminal.make_raw());
         }
+    }
+}
+
+/// Does with lb what the signal does with a program that does not catch it.
+fn take(signal: Signal) {
+    if signal != Signal::TSTP || can_be_continued() {
+        let _ = emulate_default_handler(signal.as_raw());
+    }
+}
+
+/// Whether somebody of our session, outside our process group, could continue us. Where nobody can,
+/// the kernel stops nobody of the group at SIGTSTP, and the command goes on. True where /proc does
+/// not tell.
+fn can_be_continued() -> bool {
+    let Some(own) = Kin::of("self") else { return true };
+    let mut kin = own;
+    loop {
+        match Kin::of(&kin.parent.to_string()) {
+            Some(parent) if parent.session != own.session => return false,
+            Some(parent) if parent.group != own.group => return true,
+            Some(parent) => kin = parent,
+            None => return false,
+        }
+    }
+}
+
+/// Whom a process belongs to.
+#[derive(Clone, Copy)]
+struct Kin {
+    parent: u32,
+    group: u32,
+    session: u32,
+}
+
+impl Kin {
+    fn of(pid: &str) -> Option<Self> {
+        let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+        // The name, in parentheses, may be anything.
+        let behind = stat.rsplit(|byte| *byte == b')').next()?;
+        let mut numbers = std::str::from_utf8(behind).ok()?.split_whitespace().skip(1);
+        let mut number = || numbers.next()?.parse().ok();
+        Some(Self { parent: number()?, group: number()?, session: number()? })
     }
 }
 
