@@ -145,6 +145,29 @@ def test_loki_without_a_file_of_a_jsonl_handler(loki: Loki, folder: Path, monkey
     jsonl.close()
 
 
+def test_where_records_go_when_the_jsonl_handler_is_closed(
+    loki: Loki, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into the same file; when its folder was deleted, into a file of the Loki handler's own."""
+    monkeypatch.chdir(folder)
+    names = identity("left", "run-left")
+    jsonl = attach_jsonl_handler(logging.getLogger("b"), output_dir=folder / "run", **names)
+    shipper = attach_loki_handler(logging.getLogger(), enabled=True, endpoint=loki.url, **names, **QUICK)
+    assert shipper is not None
+    logging.getLogger("b").removeHandler(jsonl)
+    jsonl.close()
+    logging.getLogger("a").info("left behind")
+    shipper.flush()
+    assert [record["message"] for record in read_log(Path(jsonl.baseFilename))] == ["left behind"]
+    shipper.close()
+    shutil.rmtree(folder / "run")
+    logging.getLogger("a").info("later")
+    shipper.flush()
+    assert not (folder / "run").exists()
+    own = folder / "benchmark_results" / "run-left" / "logs" / "left-node-1.jsonl"
+    assert [record["message"] for record in read_log(own)] == ["later"]
+
+
 def test_where_a_loki_handler_says_its_own_file_is(loki: Loki, folder: Path) -> None:
     names = identity("placed", "run-placed")
     shipper = attach_loki_handler(

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,21 +14,23 @@ from typing import Any
 
 import pytest
 
+from support.lb import lb
+from support.loki import free_port
 from support.paths import ROOT, TESTS
 from support.process import clean_environment
-from support.python import package_folder, python_command
+from support.python import PROGRAMS, PYTHONS, package_environment, package_folder, python_command
 from support.records import read_log
 
 MIGRATION = TESTS / "python" / "migration"
 PAGE = ROOT / "docs" / "python-migration.md"
 
 
-def run(program: Path, *arguments: str, **environment: str) -> str:
+def run(program: Path, *arguments: str, python: str = sys.executable) -> str:
     """What a Python program writes; warnings are errors."""
     # The package that is tested here, wherever it is.
     path = os.pathsep.join([str(MIGRATION), str(package_folder().parent)])
-    command = [*python_command(), str(program), *arguments]
-    environment = clean_environment({"PYTHONPATH": path, **environment})
+    command = [*python_command(python), str(program), *arguments]
+    environment = clean_environment({"PYTHONPATH": path})
     done = subprocess.run(command, cwd=program.parent, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, done.stderr
@@ -51,13 +54,14 @@ def essence(records: Iterable[Mapping[str, Any]]) -> Counter[str]:
     return found
 
 
-def test_a_runner_is_moved_by_its_import_line(folder: Path) -> None:
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_runner_is_moved_by_its_import_line(folder: Path, python: str) -> None:
     program = folder / "runner.py"
     text = (MIGRATION / "runner.py").read_text(encoding="utf-8")
     program.write_text(text, encoding="utf-8")
-    run(program, str(folder / "today"))
+    run(program, str(folder / "today"), python=python)
     program.write_text(moved(text), encoding="utf-8")
-    run(program, str(folder / "moved"))
+    run(program, str(folder / "moved"), python=python)
     log = Path("logs") / "runner-node-1.jsonl"
     today = [json.loads(line) for line in (folder / "today" / log).read_text(encoding="utf-8").splitlines()]
     ours = read_log(folder / "moved" / log)
@@ -69,13 +73,37 @@ def test_a_runner_is_moved_by_its_import_line(folder: Path) -> None:
     assert [path.name for path in (folder / "moved" / "logs").glob("*.jsonl")] == [log.name], "nothing beside it"
 
 
-PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+def test_a_moved_runner_that_is_killed(folder: Path) -> None:
+    """Loki is dead, and handlers are made anew all the time: what a call has logged is there, and once."""
+    log = folder / "logs" / "runner-node-1.jsonl"
+    logged: list[str] = []
+    for kill in range(10):
+        url = f"http://127.0.0.1:{free_port()}"
+        command = [*python_command(), str(PROGRAMS / "swapped.py"), str(folder), url, str(kill)]
+        environment = clean_environment(package_environment())
+        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            lines = [process.stdout.readline() for _ in range(30 + 17 * kill)]
+            process.kill()
+            lines += process.stdout.readlines()
+        # The last one may be cut.
+        logged += [line.decode().strip() for line in lines if line.endswith(b"\n")]
+    drained = lb("drain", folder)
+    assert drained.code == 0, drained.stderr
+    found = Counter(record["message"].split()[1] for record in read_log(log) if record["event_type"] == "log")
+    lost = set(logged) - set(found)
+    assert not lost, f"{len(lost)} of {len(logged)} records are lost: {sorted(lost)[:5]}"
+    assert max(found.values()) == 1
+    assert len(set(found) - set(logged)) <= 10, "of each program one whose call had not returned"
 
 
-@pytest.mark.parametrize("number", range(len(PROGRAMS)))
+PAGE_PROGRAMS = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("number", range(len(PAGE_PROGRAMS)))
 def test_the_programs_of_the_migration_page(folder: Path, number: int) -> None:
     program = folder / "program.py"
-    text = PROGRAMS[number].replace("from lb_common.api import", "from today import")
+    text = PAGE_PROGRAMS[number].replace("from lb_common.api import", "from today import")
     program.write_text(text, encoding="utf-8")
     run(program)
     assert list(folder.rglob("*.jsonl")), "it has logged"
