@@ -9,10 +9,11 @@ import itertools
 import logging
 import os
 import sys
+from typing import Any
 
 from lb_log import attach_jsonl_handler, attach_loki_handler
 
-IDENTITY = {"component": "runner", "host": "node-1", "run_id": "run-1"}
+IDENTITY: dict[str, Any] = {"component": "runner", "host": "node-1", "run_id": "run-1"}
 
 
 def main(folder: str, url: str, session: str) -> None:
