@@ -1,0 +1,1 @@
+"""Campaigns: workloads on hosts, side by side, and all their logs on one machine. `api` is the way in."""

@@ -1,0 +1,5 @@
+"""The controller of lb-log: `lb_log.controller.api` under the name that existing programs import."""
+
+from lb_log.controller.api import *  # noqa: F403
+from lb_log.controller.api import __all__ as __all__
+from lb_log.controller.api import __doc__ as __doc__
