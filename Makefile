@@ -164,17 +164,20 @@ $(BUILD)/lb: $(STAMPS)/lb
 # --- lb_log, from Rust for Python ---
 
 PYTHON_TREE := bindings/python
-WHEEL_SOURCES := $(CORE_SOURCES) $(addprefix $(PYTHON_TREE)/,Cargo.toml pyproject.toml README.md) $(call tree,$(PYTHON_TREE)/src $(PYTHON_TREE)/lb_log)
+WHEEL_SOURCES := $(CORE_SOURCES) $(addprefix $(PYTHON_TREE)/,Cargo.toml pyproject.toml README.md) \
+	$(call tree,$(addprefix $(PYTHON_TREE)/,src lb_log lb_controller))
 
 $(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv | toolchain
 	@$(begin)
 	@rm -rf $(BUILD)/wheels
 	$(BUILD)/venv/bin/maturin build --quiet --locked --release --manifest-path $(PYTHON_TREE)/Cargo.toml \
 		--target-dir '$(CARGO_TARGET_DIR)' --out $(BUILD)/wheels
+	$(BUILD)/venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
+		--wheel-dir $(BUILD)/wheels $(PYTHON_TREE)/lb_controller
 	@$(stamp)
 
 .PHONY: wheel
-wheel: $(STAMPS)/wheel ## the wheel of lb_log for Python, in build/wheels
+wheel: $(STAMPS)/wheel ## the wheels of lb_log and lb_controller for Python, in build/wheels
 	@ls $(BUILD)/wheels/*
 
 # For the tests.

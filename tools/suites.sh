@@ -60,7 +60,7 @@ count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
 suite_python() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv build/.stamps/failpoints
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore grafana --ignore dashboards --ignore python)
+  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore grafana --ignore dashboards --ignore python --ignore controller)
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
@@ -90,6 +90,13 @@ suite_grafana() {
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal grafana)
 }
 count_grafana() { count_python; }
+
+# Hosts are waited for: several tests at a time.
+suite_controller() {
+  need build/lb build/.stamps/venv build/.stamps/lb_log
+  (cd tests && ../"$python" -W error -X dev -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal controller)
+}
+count_controller() { count_python; }
 
 suite_demo() {
   need build/k6 build/lb build/bin/target build/tools/loki build/.stamps/venv
@@ -187,7 +194,7 @@ suite_mypy() {
   return "$status"
 }
 
-shell_files() { "$bin/shfmt" --find .ci benches core examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
+shell_files() { "$bin/shfmt" --find .ci benches bindings core examples ffi scripts tests tools xk6-lb 2>/dev/null || true; }
 
 suite_shellcheck() {
   local files
@@ -280,7 +287,7 @@ run() {
 main() {
   local kind=${1:-} suites suite
   case $kind in
-  test) suites=(rust models go install scripts docs python bindings loki grafana dashboards demo) ;;
+  test) suites=(rust models go install scripts docs python bindings controller loki grafana dashboards demo) ;;
   check)
     suites=(rustfmt clippy rustdoc header reference gofmt gotidy govet govet-nocgo staticcheck
       ruff ruff-format mypy shellcheck shfmt dashboard-files licences vendored)

@@ -11,8 +11,14 @@ from support.controlling import APIS, Drive
 from support.sshd import Site
 
 
+@pytest.fixture(autouse=True)
+def clean(request: pytest.FixtureRequest) -> None:
+    """Nobody's settings reach a controller, and what it writes is in the test's folder."""
+    request.getfixturevalue("no_settings")
+
+
 @pytest.fixture
-def site(tmp_path_factory: pytest.TempPathFactory, no_settings: None) -> Iterator[Site]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Hosts of the test's own."""
     site = Site(tmp_path_factory.mktemp("site"))
     yield site
@@ -20,6 +26,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, no_settings: None) -> Iterato
 
 
 @pytest.fixture(params=sorted(APIS))
-def drive(request: pytest.FixtureRequest, folder: Path, no_settings: None) -> Drive:
+def drive(request: pytest.FixtureRequest, folder: Path) -> Drive:
     """A campaign through `api`, and the same through `async_api`."""
     return Drive(folder / "out", request.param)

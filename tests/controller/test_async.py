@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from lb_controller.async_api import Controller, Event, Host, Workload
 from lb_log.controller.feed import MOST_WAITING, Feed
+
 from support.controlling import RUN, alive, statuses
 from support.process import wait_until
-
-from lb_controller.async_api import Controller, Event, Host, Workload
 
 ENDLESS = "sleep 1000 & echo begun; wait"
 
@@ -31,7 +31,6 @@ async def begun(events: object) -> None:
             return
 
 
-@pytest.mark.usefixtures("no_settings")
 def test_events_end_with_the_run_and_the_loop_goes_on(folder: Path) -> None:
     async def main() -> None:
         async with controller(folder) as running:
@@ -66,7 +65,6 @@ def test_events_end_with_the_run_and_the_loop_goes_on(folder: Path) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.usefixtures("no_settings")
 def test_a_second_cancellation_waits_for_nothing(folder: Path) -> None:
     async def main() -> None:
         running = controller(folder, grace_s=60)
@@ -90,7 +88,6 @@ def test_a_second_cancellation_waits_for_nothing(folder: Path) -> None:
     wait_until(lambda: not alive(f"LB_RUN_ID={RUN}\0"), 10, "all commands have ended")
 
 
-@pytest.mark.usefixtures("no_settings")
 def test_a_time_limit_of_asyncio_tears_down_too(folder: Path) -> None:
     async def main() -> None:
         running = controller(folder)

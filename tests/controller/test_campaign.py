@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 from pathlib import Path
 
+import lb_log
 import pytest
+from lb_controller.api import Controller, Host, Workload
+
 from support.controlling import RUN, Drive, statuses
-from support.paths import LB
+from support.paths import LB, ROOT
 from support.process import clean_environment
 from support.records import read_log
 from support.sshd import Site
 
-from lb_controller.api import Controller, Host, Workload
-
-IDENTITY = (
-    "LB_RUN_ID LB_HOST LB_WORKLOAD LB_REPETITION LB_PHASE LB_RUN_HOST LB_RUN_WORKLOAD LB_RUN_REPETITION "
-    "LB_RUN_TOTAL_REPS LB_OUTPUT_DIR LB_COMPONENT OWN"
-).split()
+IDENTITY = [
+    *("LB_RUN_ID", "LB_HOST", "LB_WORKLOAD", "LB_REPETITION", "LB_PHASE"),
+    *("LB_RUN_HOST", "LB_RUN_WORKLOAD", "LB_RUN_REPETITION", "LB_RUN_TOTAL_REPS"),
+    *("LB_OUTPUT_DIR", "LB_COMPONENT", "OWN"),
+]
 
 
 def shown(names: list[str]) -> str:
@@ -89,11 +91,11 @@ def test_identity_travels_in_the_environment(
     host = Host("h", ssh="node") if where == "there" else Host("h")
     odd = "a 'quoted' \"word\" $HOME `x` \\ é\nline"
     plan = [Workload("w 1", setup=shown(IDENTITY), run='pwd; echo "$LB_PHASE"', env={"OWN": odd})]
-    result = drive.run([host], plan, 3, site=site)
+    result = drive.run([host], plan, 2, site=site)
     assert result.ok, result
     folder = node.home / "benchmark_results" if where == "there" else drive.output
-    for repetition in (1, 2, 3):
-        values = [RUN, "h", "w 1", repetition, "setup", "h", "w 1", repetition, 3, folder, "", odd]
+    for repetition in (1, 2):
+        values = [RUN, "h", "w 1", repetition, "setup", "h", "w 1", repetition, 2, folder, "", odd]
         wanted = "\n".join(f"{name}={value}" for name, value in zip(IDENTITY, values, strict=True))
         assert drive.printed(phase="setup", repetition=repetition) == wanted.split("\n")
     home = node.home if where == "there" else Path.cwd()
@@ -126,6 +128,16 @@ def test_a_command_that_cannot_be_found_and_one_that_dies(drive: Drive) -> None:
     assert "no-such-program-here" in str(found[0].error)
 
 
+def test_what_a_command_leaves_in_the_background_goes_on(drive: Drive, site: Site) -> None:
+    site.host("node").start()
+    # One keeps the output open, as users forget it.
+    setup = "sleep 1000 & echo $! >pids-$LB_HOST; sleep 1000 >/dev/null 2>&1 & echo $! >>pids-$LB_HOST"
+    each = "$(cat pids-$LB_HOST)"
+    plan = [Workload("w", setup=setup, run=f"kill -0 {each}", teardown=f"kill {each}")]
+    result = drive.run([Host("far", ssh="node"), Host("near")], plan, site=site)
+    assert result.ok, result
+
+
 def test_cooldown_is_told(drive: Drive) -> None:
     drive.run([Host("a")], [Workload("w", run="true", cooldown_s=0.01)], 2)
     assert [event.event_type for event in drive.events if "cooldown" in event.event_type] == [
@@ -137,7 +149,7 @@ def test_cooldown_is_told(drive: Drive) -> None:
 def test_what_another_controller_has_left(folder: Path, site: Site) -> None:
     node = site.host("node").with_lb().start()
     hosts = [Host("far", ssh="node", output_dir="runs"), Host("near")]
-    lost = Controller(RUN, hosts, folder / "lost", ssh=f"ssh -F '{site.configuration}'", collect_each_repetition=False)
+    lost = Controller(RUN, hosts, folder / "lost", ssh=site.ssh, collect_each_repetition=False)
     assert lost.status().state == "idle"
     plan = [Workload("w", run="lb exec --component runner -- echo x; touch left", teardown='echo "$LB_PHASE"; rm left')]
     # As if the first had been killed behind its run.
@@ -147,7 +159,7 @@ def test_what_another_controller_has_left(folder: Path, site: Site) -> None:
         env=clean_environment(), check=True, capture_output=True,
     )  # fmt: skip
     Path("left").touch()
-    again = Controller(RUN, hosts, folder / "out", ssh=f"ssh -F '{site.configuration}'")
+    again = Controller(RUN, hosts, folder / "out", ssh=site.ssh)
     torn = again.teardown(plan)
     assert [(each.host, [(phase.phase, phase.status) for phase in each.phases]) for each in torn] == [
         ("far", [("teardown", "passed")]),
@@ -162,7 +174,7 @@ def test_what_another_controller_has_left(folder: Path, site: Site) -> None:
     assert {record["event_type"] for record in read_log(log)} == {"phase_start", "phase_end", "output", "collected"}
 
 
-def test_one_run_at_a_time_on_a_thread(folder: Path, no_settings: None) -> None:
+def test_one_run_at_a_time_on_a_thread(folder: Path) -> None:
     with Controller(RUN, [Host("a")], folder / "out") as controller:
         assert controller.result is None
         controller.start([Workload("w", run="while ! test -e go; do sleep 0.01; done")])
@@ -185,7 +197,7 @@ def test_one_run_at_a_time_on_a_thread(folder: Path, no_settings: None) -> None:
     assert controller.result.stopped == "the controller is closed"
 
 
-def test_plans_that_cannot_be(folder: Path, no_settings: None) -> None:
+def test_plans_that_cannot_be(folder: Path) -> None:
     for wrong, words in (
         (lambda: Host(""), "name"),
         (lambda: Host("a", ssh="-oProxyCommand=x"), r"ssh: expected \[user@\]host"),
@@ -209,6 +221,14 @@ def test_plans_that_cannot_be(folder: Path, no_settings: None) -> None:
         Controller(RUN, [Host("a")], "/proc/nowhere").run([Workload("w", run="true")])
 
 
+def test_both_distributions_have_one_version() -> None:
+    versions = {
+        name: re.search(r'^version = "(.+)"$', (ROOT / name).read_text(), re.MULTILINE)
+        for name in ("Cargo.toml", "bindings/python/lb_controller/pyproject.toml")
+    }
+    assert len({found[1] for found in versions.values() if found}) == 1
+    assert f'"lb-log=={lb_log.__version__}"' in (ROOT / "bindings/python/lb_controller/pyproject.toml").read_text()
+
+
 def test_the_environment_is_not_in_a_repr() -> None:
     assert "hunter2" not in repr(Workload("w", run="true", env={"PASSWORD": "hunter2"}))
-    assert json.dumps(repr(Workload("w", run="true")))

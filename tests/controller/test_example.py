@@ -18,7 +18,8 @@ PROGRAM = ROOT / "examples" / "campaign" / "campaign.py"
 
 
 def test_one_host_is_killed_in_the_middle(folder: Path, site: Site) -> None:
-    good, dying = (site.host(name).with_lb().start() for name in ("good", "dying"))
+    site.share()
+    dying, _ = (site.host(name).with_lb().start() for name in ("dying", "good"))
     environment = clean_environment({**site.environment, "LB_RUN_ID": RUN, "PYTHONPATH": os.pathsep.join(sys.path)})
     process = subprocess.Popen(
         [sys.executable, PROGRAM, "good=good", "dying=dying"],
@@ -39,7 +40,6 @@ def test_one_host_is_killed_in_the_middle(folder: Path, site: Site) -> None:
     assert process.wait(60) == 1, text
     process.stdout.close()
 
-    # Which phases of the second repetition the death has met depends on its moment; the others are whole.
     table = [line.split(None, 3) for line in said if line.startswith(("  good ", "  dying "))]
     assert len(table) == 2 * 2 * 3, text
     whole = {
@@ -49,7 +49,8 @@ def test_one_host_is_killed_in_the_middle(folder: Path, site: Site) -> None:
     for host, workload, repetition, phases in table:
         if (host, workload, repetition) == ("dying", "compress", "2"):
             assert "unreachable" in phases, text
-        else:
+        elif (host, workload, repetition) != ("dying", "compress", "3") or "unreachable" not in phases:
+            # The third may have begun before the host was back.
             assert phases == whole[workload], text
     assert "missing:" not in text
 

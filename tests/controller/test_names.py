@@ -6,10 +6,9 @@ import itertools
 import os
 import signal
 import threading
+from typing import Any
 
 import pytest
-from support.process import wait_until
-
 from lb_controller.async_api import (
     ControllerRunner,
     ControllerState,
@@ -18,10 +17,13 @@ from lb_controller.async_api import (
     SigintDoublePressHandler,
 )
 
-VALUES = (
-    "init running_global_setup running_workloads running_global_teardown stop_armed stopping_interrupt_setup "
-    "stopping_wait_runners stopping_teardown stopping_interrupt_teardown finished aborted stop_failed failed"
-).split()
+from support.process import wait_until
+
+VALUES = [
+    *("init", "running_global_setup", "running_workloads", "running_global_teardown", "stop_armed"),
+    *("stopping_interrupt_setup", "stopping_wait_runners", "stopping_teardown", "stopping_interrupt_teardown"),
+    *("finished", "aborted", "stop_failed", "failed"),
+]
 
 RUNNING = {"running_global_setup", "running_workloads", "running_global_teardown"}
 STOPPING = {"stopping_interrupt_setup", "stopping_wait_runners", "stopping_teardown", "stopping_interrupt_teardown"}
@@ -79,7 +81,7 @@ def test_callbacks_get_state_and_reason_and_their_exceptions_are_swallowed() -> 
     machine = ControllerStateMachine()
     heard: list[tuple[ControllerState, str | None]] = []
 
-    def bad(state: ControllerState, reason: str | None) -> None:
+    def bad(*_: object) -> None:
         raise LookupError
 
     machine.register_callback(bad)
@@ -97,6 +99,11 @@ class Token:
 
     def should_stop(self) -> bool:
         return self.is_set
+
+
+def ending(runner: ControllerRunner[Any]) -> tuple[object, BaseException | None, ControllerState]:
+    """What a runner says of itself."""
+    return runner.result, runner.exception, runner.state
 
 
 def test_a_runner_runs_once_on_a_daemon_thread() -> None:
@@ -117,7 +124,7 @@ def test_a_runner_runs_once_on_a_daemon_thread() -> None:
     assert runner.result is None
     go.set()
     assert runner.wait(timeout=20) == "done"
-    assert (runner.result, runner.exception, runner.state) == ("done", None, ControllerState.FINISHED)
+    assert ending(runner) == ("done", None, ControllerState.FINISHED)
     assert [thread.daemon for thread in threads] == [True]
     assert threads[0] is not threading.current_thread()
     assert seen == [ControllerState.FINISHED]
@@ -171,12 +178,12 @@ def test_arm_stop_never_raises() -> None:
     runner = ControllerRunner(lambda: go.wait(20))
     runner.start()
     runner.arm_stop(reason="Ctrl-C")
-    assert runner.state is ControllerState.STOP_ARMED
+    assert ending(runner) == (None, None, ControllerState.STOP_ARMED)
     runner.arm_stop("again")
     go.set()
     runner.wait(20)
     runner.arm_stop()
-    assert runner.state is ControllerState.ABORTED
+    assert ending(runner) == (True, None, ControllerState.ABORTED)
 
 
 def test_two_presses() -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import random
 
+from lb_controller.api import Host, Workload
 from lb_log.controller.lines import MOST_BYTES, Lines, is_record
 from lb_log.controller.stream import Stream
-from support.controlling import Drive
 
-from lb_controller.api import Host, Workload
+from support.controlling import Drive
 
 MARK = b"lb-controller-0123456789abcdef"
 RECORD = (

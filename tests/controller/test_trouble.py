@@ -9,19 +9,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from lb_controller import async_api
+from lb_controller.api import Controller, Event, Host, RunResult, Workload
+
 from support import mounts
 from support.collecting import lines, write
 from support.controlling import ANSWER_S, GRACE_S, RUN, Drive, alive, phase, statuses
-
 from support.process import clean_environment, wait_until
 from support.sshd import Host as Machine
 from support.sshd import Site
-
-from lb_controller import async_api
-from lb_controller.api import Controller, Event, Host, RunResult, Workload
 
 #: A command that never ends, one that does not want to, and both know each other.
 ENDLESS = "sleep 1000 & echo begun; wait"
@@ -134,24 +134,25 @@ def test_an_exception_in_a_callback(drive: Drive, site: Site) -> None:
 
 def left_by_an_exception(drive: Drive, hosts: list[Host], site: Site) -> RunResult:
     """What a program with a bug in its `async for` gets."""
+    controller = async_api.Controller(
+        RUN, hosts, drive.output, ssh=site.ssh, answer_timeout_s=ANSWER_S, grace_s=GRACE_S
+    )
 
-    async def main() -> RunResult:
-        with pytest.raises(LookupError):
-            async with async_api.Controller(
-                RUN, hosts, drive.output, ssh=f"ssh -F '{site.configuration}'", answer_timeout_s=ANSWER_S, grace_s=GRACE_S
-            ) as controller:
-                events = controller.events()
-                controller.start([Workload("w", run="echo one; sleep 1000", teardown="true")])
-                printed = set()
-                async for event in events:
-                    if event.event_type == "output":
-                        printed.add(event.host)
-                    if len(printed) == 2:
-                        raise LookupError
-        assert controller.result is not None
-        return controller.result
+    async def main() -> None:
+        async with controller:
+            events = controller.events()
+            controller.start([Workload("w", run="echo one; sleep 1000", teardown="true")])
+            printed = set()
+            async for event in events:
+                if event.event_type == "output":
+                    printed.add(event.host)
+                if len(printed) == 2:
+                    raise LookupError
 
-    return asyncio.run(main())
+    with pytest.raises(LookupError):
+        asyncio.run(main())
+    assert controller.result is not None
+    return controller.result
 
 
 def test_a_host_that_dies_and_comes_back(drive: Drive, site: Site) -> None:
@@ -160,13 +161,15 @@ def test_a_host_that_dies_and_comes_back(drive: Drive, site: Site) -> None:
         logs(machine)
     plan = [Workload("w", run="echo begun; sleep 0.5", teardown="true")]
 
-    def back(event: Event) -> None:
+    kill = once("output", dying.die, host="dying", repetition=2)
+
+    def hear(event: Event) -> None:
+        kill(event)
         if event.event_type == "repetition_end" and event.repetition == 2:
             dying.start()
 
-    kill = once("output", dying.die, host="dying", repetition=2)
     hosts = [Host("dying", ssh="dying"), Host("good", ssh="good")]
-    result = drive.run(hosts, plan, 3, lambda event: (kill(event), back(event)), site=site)
+    result = drive.run(hosts, plan, 3, hear, site=site)
     passed = {"run": "passed", "collect": "passed", "teardown": "passed"}
     found = statuses(result)
     assert [found["good", "w", n] for n in (1, 2, 3)] == [passed] * 3
@@ -255,26 +258,26 @@ def test_a_disk_full_on_the_controller(drive: Drive, site: Site, folder: Path) -
             full.touch()
 
         plan = [
-            Workload(
-                "w", run=f"echo begun; until test -e {full}; do sleep 0.02; done", teardown="touch torn-$LB_HOST"
-            )
+            Workload("w", run=f"echo begun; until test -e {full}; do sleep 0.02; done", teardown="touch torn-$LB_HOST")
         ]
         hosts = [Host("far", ssh="node"), Host("near")]
         result = drive.run(hosts, plan, 1, once("output", fill), site=site)
         assert not result.ok
-        assert {phase(result, host, name).status for host in ("far", "near") for name in ("run", "teardown")} == {"passed"}
+        assert {phase(result, host, name).status for host in ("far", "near") for name in ("run", "teardown")} == {
+            "passed"
+        }
         assert (node.home / "torn-far").exists()
         assert Path("torn-near").exists()
         assert "far" in {missing.host for missing in result.missing}
         assert "No space left" in "".join(missing.why for missing in result.missing)
 
         (disk / "ballast").unlink()
-        again = Controller(RUN, hosts, disk, ssh=f"ssh -F '{site.configuration}'").collect()
+        again = Controller(RUN, hosts, disk, ssh=site.ssh).collect()
         assert again.missing == ()
         assert "runner-node.jsonl.gz" in {path.name for path in again.files}
 
 
-def test_a_second_ctrl_c_waits_for_nothing(folder: Path, no_settings: None) -> None:
+def test_a_second_ctrl_c_waits_for_nothing(folder: Path) -> None:
     drive = Drive(folder / "out", "api")
     stop = once("output", drive.stop, phase="run")
     again = once("output", drive.stop, phase="teardown")
@@ -288,6 +291,18 @@ def test_a_second_ctrl_c_waits_for_nothing(folder: Path, no_settings: None) -> N
     ended()
 
 
+def started(program: str, folder: Path, site: Site) -> subprocess.Popen[str]:
+    """A program with a controller, in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=folder,
+        env=clean_environment({**site.environment, "PYTHONPATH": os.pathsep.join(sys.path)}),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def test_ctrl_c_at_a_terminal_reaches_no_ssh(folder: Path, site: Site) -> None:
     """The signal goes to the whole process group there: the connections are in sessions of their own."""
     node = site.host("node").start()
@@ -297,10 +312,7 @@ def test_ctrl_c_at_a_terminal_reaches_no_ssh(folder: Path, site: Site) -> None:
         f"r = c.run([Workload('w', run={ENDLESS!r}, teardown='echo down')])\n"
         "print(r.stopped, [(p.phase, p.status) for p in r.repetitions[0].phases], r.missing)\n"
     )
-    environment = clean_environment({**site.environment, "PYTHONPATH": os.pathsep.join(sys.path)})
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = started(program, folder, site)
     assert process.stdout is not None
     said = []
     for line in process.stdout:
@@ -322,8 +334,7 @@ def test_a_controller_that_is_killed_leaves_no_command(folder: Path, site: Site)
         "    on_event=lambda e: print(e.message, flush=True))\n"
         f"c.run([Workload('w', run={STUBBORN!r})])\n"
     )
-    environment = clean_environment({**site.environment, "PYTHONPATH": os.pathsep.join(sys.path)})
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
+    process = started(program, folder, site)
     assert process.stdout is not None
     begun = 0
     for line in process.stdout:
@@ -345,10 +356,8 @@ def test_secrets_are_nowhere_but_in_the_environment(folder: Path, site: Site) ->
 
     def look() -> None:
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
-            try:
+            with suppress(OSError):
                 seen.append(entry.read_bytes())
-            except OSError:
-                continue
 
     def hear(event: Event) -> None:
         # While the command runs: its output has begun, its end is not told.
@@ -359,15 +368,17 @@ def test_secrets_are_nowhere_but_in_the_environment(folder: Path, site: Site) ->
     show = 'echo "$LB_LOKI_ENABLED $LB_LOKI_ENDPOINT ${#LB_LOKI_BEARER_TOKEN} ${#PASSWORD}"; sleep 0.1'
     plan = [Workload("w", setup=show, run=f"{show}; exit 3", env={"PASSWORD": secrets[0]})]
     loki = {"endpoint": "http://loki.invalid:3100", "bearer_token_file": str(token)}
-    controller = Controller(
-        RUN, [Host("far", ssh="node"), Host("near")], drive.output, loki, hear, ssh=f"ssh -F '{site.configuration}'"
-    )
+    controller = Controller(RUN, [Host("far", ssh="node"), Host("near")], drive.output, loki, hear, ssh=site.ssh)
     result = controller.run(plan)
     assert phase(result, "far", "setup").status == "passed", result
     here = next(each for each in drive.records() if each["event_type"] == "output" and each["host"] == "far")
     assert here["message"] == f"true http://loki.invalid:3100 {len(secrets[1])} {len(secrets[0])}"
     assert any(b"lb-controller-" in line for line in seen)
-    everything = [*seen, repr(result).encode(), *(path.read_bytes() for path in drive.output.rglob("*") if path.is_file())]
+    everything = [
+        *seen,
+        repr(result).encode(),
+        *(path.read_bytes() for path in drive.output.rglob("*") if path.is_file()),
+    ]
     for secret in secrets:
         assert not any(secret.encode() in text for text in everything), secret
 
@@ -380,7 +391,7 @@ def test_a_loki_of_this_machine_is_no_loki_there(folder: Path, site: Site) -> No
         [Host("far", ssh="node"), Host("near")],
         drive.output,
         "http://localhost:1",
-        ssh=f"ssh -F '{site.configuration}'",
+        ssh=site.ssh,
     )
     controller.run([Workload("w", run='echo "at ${LB_LOKI_ENDPOINT-nowhere}"')])
     records = drive.records()
@@ -404,5 +415,3 @@ def test_where_there_is_no_setsid(folder: Path, site: Site) -> None:
     assert phase(result, "far", "run").status == "timeout"
     assert drive.printed()[0] == "begun"
     ended()
-
-

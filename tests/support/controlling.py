@@ -6,11 +6,13 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lb_controller import api, async_api
 from lb_controller.api import Event, Host, PhaseResult, RunResult, Workload
+
 from support.records import Record, read_log
 from support.sshd import Site
 
@@ -43,7 +45,7 @@ class Drive:
     ) -> RunResult:
         """The campaign, to its end, whatever ends it."""
         if site is not None:
-            arguments["ssh"] = f"ssh -F '{site.configuration}'"
+            arguments["ssh"] = site.ssh
         arguments = {"answer_timeout_s": ANSWER_S, "grace_s": GRACE_S, **arguments}
         return APIS[self.name](self, hosts, plan, repetitions, on_event, arguments)
 
@@ -131,9 +133,7 @@ def alive(sign: str) -> list[int]:
     """The processes that have this text in their environment."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
-        try:
+        with suppress(OSError):
             if sign.encode() in (entry / "environ").read_bytes():
                 found.append(int(entry.name))
-        except OSError:
-            continue
     return found

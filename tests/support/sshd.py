@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -122,8 +123,10 @@ class Host:
                 os.kill(pid, number)
 
     def die(self) -> None:
-        """As a host does whose power fails: at once, with its connections."""
-        self.signal(signal.SIGKILL)
+        """As a host does whose power fails: at once, its connections first."""
+        for pid in reversed(self.processes()):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if self.server is not None:
             self.server.wait()
             self.server = None
@@ -142,6 +145,7 @@ class Site:
         self.configuration = folder / "ssh_config"
         self.configuration.write_text("")
         self.hosts: list[Host] = []
+        self.sockets: tempfile.TemporaryDirectory[str] | None = None
 
     def host(self, name: str, *, known: bool = True) -> Host:
         """A host that does not run yet."""
@@ -162,12 +166,29 @@ class Site:
         with self.known.open("a") as file:
             file.write(f"{host.name} {Path(f'{host.key}.pub').read_text()}")
 
+    def share(self) -> Site:
+        """One connection to each host carries all, as users have it who log in with a second factor. For the hosts
+        that come after it.
+        """
+        # The name of a socket must be short.
+        self.sockets = tempfile.TemporaryDirectory(prefix="lb")
+        with self.configuration.open("a") as file:
+            file.write(f"ControlMaster auto\nControlPath {self.sockets.name}/%n\nControlPersist 20\n")
+        return self
+
+    @property
+    def ssh(self) -> str:
+        """The command that reaches the hosts."""
+        return f"ssh -F '{self.configuration}'"
+
     @property
     def environment(self) -> dict[str, str]:
         """What `lb` needs to know."""
-        return clean_environment({"LB_COLLECT_SSH": f"ssh -F '{self.configuration}'"})
+        return clean_environment({"LB_COLLECT_SSH": self.ssh})
 
     def close(self) -> None:
         """Ends all servers."""
         for host in self.hosts:
             host.die()
+        if self.sockets is not None:
+            self.sockets.cleanup()

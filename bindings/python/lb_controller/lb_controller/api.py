@@ -2,4 +2,3 @@
 
 from lb_log.controller.api import *  # noqa: F403
 from lb_log.controller.api import __all__ as __all__
-from lb_log.controller.api import __doc__ as __doc__

@@ -1,5 +1,4 @@
-"""The controller of lb-log as coroutines: `lb_log.controller.async_api` under the name that existing programs import."""
+"""As coroutines: `lb_log.controller.async_api` under the name that existing programs import."""
 
 from lb_log.controller.async_api import *  # noqa: F403
 from lb_log.controller.async_api import __all__ as __all__
-from lb_log.controller.async_api import __doc__ as __doc__

@@ -116,12 +116,12 @@ class Controller:
             self.start(workloads, repetitions)
             return self._finished()
         except KeyboardInterrupt:
-            self.stop("Ctrl-C")
-        try:
-            return self._finished()
-        except KeyboardInterrupt:
-            self.abort("Ctrl-C again")
-            raise
+            try:
+                self.stop("Ctrl-C")
+                return self._finished()
+            except KeyboardInterrupt:
+                self.abort("Ctrl-C again")
+                raise
 
     def start(self, workloads: Iterable[Workload], repetitions: int = 1) -> None:
         """`run` on a thread of its own; `wait` has its result. Raises as `run` does."""

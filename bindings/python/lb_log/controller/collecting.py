@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import lb_log
+from lb_log import _native
 
 from .events import Event
 from .machine import Machine
@@ -70,15 +70,15 @@ class Collector:
         ]
 
     def _report(self, sources: list[str]) -> dict[str, Any]:
-        report: dict[str, Any] = lb_log.collect(
-            self.run_id,
-            sources,
-            output_dir=str(self.folder),
-            ssh=self.ssh,
-            timeout_s=self.answer_s,
-            jobs=len(sources),
-        )
-        return report
+        request = {
+            "run_id": self.run_id,
+            "from": sources,
+            "output_dir": str(self.folder),
+            "ssh": self.ssh,
+            "timeout_s": self.answer_s,
+            "jobs": len(sources),
+        }
+        return _native.collect(request)
 
 
 def _host_of(source: str, hosts: dict[str, str]) -> str | None:

@@ -31,10 +31,22 @@ class Journal:
 
     def record(self, event: Event) -> None:
         """Never raises: what cannot be recorded is counted."""
+        fields = {
+            "event_type": event.event_type,
+            "host": event.host,
+            "workload": event.workload,
+            "repetition": event.repetition,
+        }
+        given = {name: value for name, value in fields.items() if value is not None}
         tags = dict(event.tags)
         if event.phase is not None:
             tags["phase"] = event.phase
-        self._for(event).log(event.level, event.message, **tags)
+        try:
+            logger = self._for(given)
+        except ValueError:
+            # There are more identities than a log can keep apart: tags can.
+            logger, tags = self._logger, {**given, **tags}
+        logger.log(event.level, event.message, **tags)
 
     def close(self) -> str | None:
         """Closes it; why not every record is in the file, if so."""
@@ -47,16 +59,9 @@ class Journal:
         lost = [f"{stats[name]} {name}" for name in ("queued", "dropped", "rejected") if stats[name]]
         return f"records that are not in the file: {', '.join(lost)}{error}" if lost else None
 
-    def _for(self, event: Event) -> lb_log.Logger:
-        fields = {
-            "event_type": event.event_type,
-            "host": event.host,
-            "workload": event.workload,
-            "repetition": event.repetition,
-        }
-        key = tuple(fields.values())
+    def _for(self, fields: Mapping[str, str | int]) -> lb_log.Logger:
+        key = tuple(fields.items())
         logger = self._bound.get(key)
         if logger is None:
-            given = {name: value for name, value in fields.items() if value is not None}
-            logger = self._bound[key] = self._logger.bind(**given)
+            logger = self._bound[key] = self._logger.bind(**fields)
         return logger

@@ -35,7 +35,8 @@ class Teller:
 
     def trouble(self, text: str, exception: BaseException | None = None) -> None:
         """Something that is nobody's phase and must not be overlooked."""
-        self._troubles.append(text)
+        with self._lock:
+            self._troubles.append(text)
         tags = {} if exception is None else {"exception": "".join(traceback.format_exception(exception))}
         self.tell(Event("trouble", text, "ERROR", tags=tags))
 
