@@ -6,6 +6,7 @@ import json
 import random
 
 from lb_controller.api import Host, Workload
+from lb_log.controller.conversation import Conversation, Patience, Stops
 from lb_log.controller.lines import MOST_BYTES, Lines, is_record
 from lb_log.controller.stream import Stream
 
@@ -86,3 +87,17 @@ def test_lines_that_ssh_brings_in_pieces_are_whole_and_once(drive: Drive) -> Non
     assert [record["message"] for record in records] == [*words, "no end"]
     assert [record["level"] for record in records[-2:]] == ["INFO", "WARNING"]
     assert records[-1]["tags"] == {"stream": "stderr", "phase": "run"}
+
+
+def test_what_is_said_at_the_very_end_is_heard() -> None:
+    """Also when stdout ends first, and when nothing tells the end."""
+    said: list[tuple[str, bytes]] = []
+    script = (
+        f"exec 3>&2; echo '{MARK.decode()} group 1' | tee /dev/fd/3; exec >&-; sleep 0.2; printf 'why' >&2; exit 5\n"
+    )
+    conversation = Conversation(
+        ["sh"], script.encode(), MARK.decode(), Patience(10, 10, 1), lambda name, line: said.append((name, line))
+    )
+    ended = conversation.hold(Stops(None, None))
+    assert (ended.status, ended.error, ended.told) == ("unreachable", "the connection was lost: why", False)
+    assert said == [("stderr", b"why")]

@@ -67,8 +67,9 @@ class Conversation:
             program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
         )
         self._selector = selectors.DefaultSelector()
-        #: Why it is ended from here, and how far that is.
+        #: Why it is ended from here, and what is next on that way.
         self._why: Status | None = None
+        self._given_up = False
         self._next: Callable[[], bool] = self._is_silent
         self._deadline = time.monotonic() + patience.answer_s
         #: What is to be done as soon as it has begun.
@@ -82,7 +83,9 @@ class Conversation:
                 for key, _ in self._selector.select(max(0.0, self._deadline - time.monotonic())):
                     key.data()
                 if time.monotonic() >= self._deadline and not self._is_over() and not self._next():
+                    self._given_up = True
                     break
+            self._hear_the_rest()
             return self._outcome()
         finally:
             self._leave()
@@ -166,7 +169,6 @@ class Conversation:
         self._next, self._deadline = self._kill, time.monotonic() + self._patience.grace_s
 
     def _is_silent(self) -> bool:
-        self._why = "unreachable"
         return False
 
     def _is_late(self) -> bool:
@@ -183,10 +185,21 @@ class Conversation:
 
     # --- its end ---
 
+    def _is_told(self) -> bool:
+        return all(stream.ended is not None for stream in self._streams.values())
+
     def _is_over(self) -> bool:
-        told = all(stream.ended is not None for stream in self._streams.values())
-        # A connection that is shared may keep stderr open for long.
-        return told or "stdout" not in self._open
+        return self._is_told() or "stdout" not in self._open
+
+    def _hear_the_rest(self) -> None:
+        """What stderr still has. A connection that is shared may keep it open for long."""
+        deadline = time.monotonic() + _PARTING_S
+        while "stderr" in self._open and not self._is_told() and (left := deadline - time.monotonic()) > 0:
+            for key, _ in self._selector.select(left):
+                key.data()
+        for name in self._open:
+            for line in self._streams[name].close():
+                self._output(name, line)
 
     def _outcome(self) -> Ended:
         out, err = self._streams["stdout"], self._streams["stderr"]
@@ -201,9 +214,12 @@ class Conversation:
             return Ended(status, out.ended, because.get(status), out.group)
         if out.group is None:
             silent = f"it said nothing for {self._patience.answer_s:g} s"
-            return Ended("unreachable", None, silent if self._why else words or "it has ended", None, told=False)
-        lost = words if self._why is None else f"it did not end within {self._patience.answer_s:g} s"
-        return Ended("unreachable", None, f"the connection was lost{': ' if lost else ''}{lost}", out.group, told=False)
+            return Ended("unreachable", None, silent if self._given_up else words or "it has ended", None, told=False)
+        if self._given_up:
+            error = f"it did not end within {self._patience.answer_s:g} s of SIGKILL"
+        else:
+            error = f"the connection was lost: {words}" if words else "the connection was lost"
+        return Ended("unreachable", None, error, out.group, told=False)
 
     def _leave(self) -> None:
         self._selector.close()
