@@ -70,11 +70,11 @@ exit "$status"
 end_group() {
   exec 4>&2
   case $({ tr '\0' ' ' <"/proc/$2/cmdline" || ps -o args= -p "$2"; } 2>/dev/null) in
-    *"$4"*) ;;
-    *)
-      far_tell "$1 exit 0"
-      return
-      ;;
+  *"$4"*) ;;
+  *)
+    far_tell "$1 exit 0"
+    return
+    ;;
   esac
   kill -s TERM -- "-$2"
   far_left=$(($3 * 10))
