@@ -135,7 +135,7 @@ def test_what_a_command_leaves_in_the_background_goes_on(drive: Drive, site: Sit
     each = "$(cat pids-$LB_HOST)"
     plan = [Workload("w", setup=setup, run=f"kill -0 {each}", teardown=f"kill {each}")]
     result = drive.run([Host("far", ssh="node"), Host("near")], plan, site=site)
-    assert result.ok, result
+    assert result.ok, [(each.host, each.phases) for each in result.repetitions]
 
 
 def test_cooldown_is_told(drive: Drive) -> None:
@@ -202,6 +202,7 @@ def test_plans_that_cannot_be(folder: Path) -> None:
         (lambda: Host(""), "name"),
         (lambda: Host("a", ssh="-oProxyCommand=x"), r"ssh: expected \[user@\]host"),
         (lambda: Host("a", ssh="node:2222"), "ssh"),
+        (lambda: Host("a", ssh="node", output_dir="~/runs"), "below the home already"),
         (lambda: Workload("w", run=""), "run: the command is empty"),
         (lambda: Workload("w", run=[]), "run: expected a text or a list"),
         (lambda: Workload("w", run="true", timeout_s=0), "timeout_s"),

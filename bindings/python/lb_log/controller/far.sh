@@ -57,11 +57,12 @@ if [ -z "$told" ]; then
 else
   status=143
 fi
+# Before the end is told: the connection ends by that, and the listener would end what goes on here.
+kill -s KILL "$listener"
+kill -s TERM "$limiter"
 tell "exit $status"
 # What was to end takes along whatever of it is left.
 [ -z "$told" ] || kill -s KILL -- "-$$"
-kill -s TERM "$limiter"
-kill -s KILL "$listener"
 exit "$status"
 '
 

@@ -42,6 +42,9 @@ class Host:
         if self.ssh is not None and (self.ssh.startswith("-") or any(character in self.ssh for character in ": \t/")):
             raise ValueError(f"Host {self.name}: ssh: expected [user@]host, found {self.ssh!r}")
 
+        if self.output_dir is not None and self.output_dir.startswith("~"):
+            raise ValueError(f"Host {self.name}: output_dir: a folder that is not absolute is below the home already")
+
     @property
     def source(self) -> str | None:
         """Where its logs are collected from, as `lb collect --from` names it; None: they are written here."""
