@@ -10,7 +10,8 @@ import lb_log
 import pytest
 from lb_controller.api import Controller, Host, Workload
 
-from support.controlling import RUN, Drive, statuses
+from support.collecting import lines, write
+from support.controlling import RUN, Drive, phase, statuses
 from support.paths import LB, ROOT
 from support.process import clean_environment
 from support.records import read_log
@@ -144,6 +145,34 @@ def test_cooldown_is_told(drive: Drive) -> None:
         "cooldown_start",
         "cooldown_end",
     ]
+
+
+def test_a_process_that_logs_while_it_is_collected(folder: Path, site: Site) -> None:
+    drive = Drive(folder / "out", "api")
+    site.host("node").with_lb().start()
+    setup = "lb exec --component generator -- sleep 1000 >/dev/null 2>&1 & echo $! >pid"
+    until_it_logs = "until test -s benchmark_results/*/logs/generator-far.jsonl; do sleep 0.02; done"
+    plan = [Workload("w", setup=setup, run=until_it_logs, teardown="kill $(cat pid); sleep 0.2")]
+    result = drive.run([Host("far", ssh="node")], plan, 2, site=site)
+    assert result.ok, result
+    (remark,) = drive.of("remark", host="far")
+    assert "a process writes to it" in remark.message
+    assert remark.level == "WARNING"
+
+
+def test_records_that_only_lb_could_move(folder: Path, site: Site) -> None:
+    drive = Drive(folder / "out", "api")
+    logs = site.host("node").start().runs / RUN / "logs"
+    write(logs / "runner-node.jsonl", lines(10))
+    write(logs / ".runner-node.0123456789abcdef.rings", b"")
+    result = drive.run([Host("far", ssh="node")], [Workload("w", run="true")], site=site)
+    assert phase(result, "far", "collect").status == "failed"
+    assert result.repetitions[0].ok
+    (missing,) = result.missing
+    assert missing.host == "far"
+    assert missing.what == f"node:benchmark_results/{RUN}/logs/runner-node.jsonl"
+    assert "records may be left in the rings" in missing.why
+    assert not result.ok
 
 
 def test_what_another_controller_has_left(folder: Path, site: Site) -> None:

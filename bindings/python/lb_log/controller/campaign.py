@@ -92,7 +92,7 @@ class Campaign:
         if self.collect_each and not self.abort.is_set:
             self._collect(step)
         self._phase(step, "teardown", Stops(None, self.abort), self._why_not_down)
-        ok = all(result.ok for host in self._hosts() for result in self._so_far(step, host))
+        ok = all(each.ok for host in self._hosts() for each in self._so_far(step, host) if each.phase != "collect")
         tags = {"duration_ms": round((time.monotonic() - start) * 1000, 3), "outcome": "passed" if ok else "failed"}
         message = f"{step.workload.name}: repetition {step.repetition} {tags['outcome']}"
         tell(step.event("repetition_end", message, level="INFO" if ok else "WARNING", tags=tags))

@@ -6,9 +6,8 @@ import threading
 from collections.abc import Collection as Some
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from lb_log import _native
+import lb_log
 
 from .events import Event
 from .machine import Machine
@@ -30,6 +29,7 @@ class Collector:
     answer_s: float
     teller: Teller
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _remarks: set[str] = field(default_factory=set)
 
     def is_fetched(self, host: str) -> bool:
         """Whether a host's logs have to be fetched. On this machine they are written where they belong."""
@@ -59,26 +59,29 @@ class Collector:
     def _fetch(self, hosts: dict[str, str]) -> list[Missing]:
         try:
             with self._lock:
-                report = self._report([*hosts])
+                report = lb_log.collect(
+                    self.run_id,
+                    hosts,
+                    output_dir=self.folder,
+                    ssh=self.ssh,
+                    timeout=self.answer_s,
+                    jobs=len(hosts),
+                )
         except Exception as error:
             return [Missing(host, source, str(error)) for source, host in hosts.items()]
-        failed = [(str(each["source"]), str(each["why"])) for each in report["failed"]]
+        for each in report["remarks"]:
+            self._remark(f"{each['source']}: {each['why']}", _host_of(each["source"], hosts))
         return [
-            Missing(_host_of(source, hosts), source, why)
-            for source, why in failed
-            if not why.startswith(_NOTHING_LOGGED)
+            Missing(_host_of(each["source"], hosts), each["source"], each["why"])
+            for each in report["failed"]
+            if not each["why"].startswith(_NOTHING_LOGGED)
         ]
 
-    def _report(self, sources: list[str]) -> dict[str, Any]:
-        request = {
-            "run_id": self.run_id,
-            "from": sources,
-            "output_dir": str(self.folder),
-            "ssh": self.ssh,
-            "timeout_s": self.answer_s,
-            "jobs": len(sources),
-        }
-        return _native.collect(request)
+    def _remark(self, text: str, host: str | None) -> None:
+        """Once, however often it is collected."""
+        if text not in self._remarks:
+            self._remarks.add(text)
+            self.teller.tell(Event("remark", text, "WARNING", host=host))
 
 
 def _host_of(source: str, hosts: dict[str, str]) -> str | None:

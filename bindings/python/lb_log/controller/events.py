@@ -19,8 +19,8 @@ class Event:
 
     `event_type` is `campaign_start` `campaign_end` `repetition_start` `repetition_end` `phase_start` `phase_end`
     `output` (a line that a command has printed; `tags["stream"]` tells where) `host_failed` `cooldown_start`
-    `cooldown_end` `stop_requested` `collected` `missing` `trouble`. `host`, `workload`, `repetition` and `phase` are
-    None where an event belongs to none. Durations in `tags` are milliseconds (`duration_ms`).
+    `cooldown_end` `stop_requested` `collected` `missing` `remark` `trouble`. `host`, `workload`, `repetition` and
+    `phase` are None where an event belongs to none. Durations in `tags` are milliseconds (`duration_ms`).
     """
 
     event_type: str
