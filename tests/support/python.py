@@ -37,7 +37,7 @@ def python_command(python: str = sys.executable) -> list[str]:
 
 def others() -> Iterator[str]:
     """Pythons besides this one."""
-    for minor in (12, 13, 14):
+    for minor in (14, 13, 12):
         name = f"python3.{minor}"
         pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
         for found in [shutil.which(name), *map(str, sorted(pyenv.glob(f"3.{minor}.*/bin/python")))]:

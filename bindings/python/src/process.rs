@@ -1,8 +1,11 @@
 //! What the module does at the turns of a process: its end, and its forks.
 
+use std::ffi::{c_int, c_void};
+use std::ptr;
 use std::time::{Duration, Instant};
 
 use lb_core::shared::Shared;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -30,8 +33,35 @@ pub(crate) fn before_fork(py: Python<'_>) {
 /// Behind a fork, in the parent: they go on. A child starts its own at its first record.
 #[pyfunction]
 #[pyo3(name = "_after_fork")]
-pub(crate) fn after_fork(py: Python<'_>) {
-    py.detach(Shared::go_on_all);
+pub(crate) fn after_fork(py: Python<'_>) -> PyResult<()> {
+    if !counts_behind(py) || !is_main_thread(py)? || !soon(go_on) {
+        py.detach(Shared::go_on_all);
+    }
+    Ok(())
+}
+
+/// Whether the interpreter counts threads behind this call, to warn of forks with several.
+fn counts_behind(py: Python<'_>) -> bool {
+    py.version_info() >= (3, 13)
+}
+
+fn is_main_thread(py: Python<'_>) -> PyResult<bool> {
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?.getattr("ident")?;
+    main.eq(threading.call_method0("get_ident")?)
+}
+
+/// Has the main thread call this as soon as it has left what it is in.
+fn soon(call: extern "C" fn(*mut c_void) -> c_int) -> bool {
+    // SAFETY: the interpreter's lock is held, and the function takes no argument.
+    #[allow(unsafe_code)]
+    let refused = unsafe { ffi::Py_AddPendingCall(Some(call), ptr::null_mut()) };
+    refused == 0
+}
+
+extern "C" fn go_on(_: *mut c_void) -> c_int {
+    Python::attach(|py| py.detach(Shared::go_on_all));
+    0
 }
 
 /// Asks the interpreter to tell us.
