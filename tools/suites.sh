@@ -93,7 +93,7 @@ count_grafana() { count_python; }
 
 # Hosts are waited for: several tests at a time.
 suite_controller() {
-  need build/lb build/.stamps/venv build/.stamps/lb_log
+  need build/lb build/tools/loki build/.stamps/venv build/.stamps/lb_log
   (cd tests && ../"$python" -W error -X dev -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal controller)
 }
 count_controller() { count_python; }
