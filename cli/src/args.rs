@@ -249,9 +249,9 @@ pub(crate) enum ProvisionCommand {
 #[derive(Debug, Args)]
 pub(crate) struct LokiGrafana {
     #[command(flatten)]
-    pub(crate) server: GrafanaFlags,
-    #[command(flatten)]
     pub(crate) configure: ConfigureFlags,
+    #[command(flatten)]
+    pub(crate) server: GrafanaFlags,
     #[command(subcommand)]
     pub(crate) command: Option<LokiGrafanaCommand>,
 }
@@ -260,6 +260,7 @@ pub(crate) struct LokiGrafana {
 #[allow(clippy::doc_markdown, clippy::struct_excessive_bools)]
 /// Where Grafana is, and who we are to it.
 #[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Loki and Grafana")]
 pub(crate) struct GrafanaFlags {
     /// Grafana's URL (otherwise as configured, or where `install` has put it)
     #[arg(long, global = true, value_name = "URL")]

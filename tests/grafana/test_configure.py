@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from support.paths import LB
 from support.standin import PASSWORD, TOKEN, StandIn, results, running_stand_in
+from support.terminal import Terminal
 
 LOKI_AND_SITES = """
 loki.endpoint = "{url}"
@@ -191,6 +193,16 @@ def test_a_token_is_made_kept_for_its_owner_and_used(grafana: StandIn) -> None:
     assert removed["token lb-log"] == "removed"
     assert grafana.look()["accounts"] == []
     assert token not in kept.read_text("utf-8")
+
+
+@pytest.mark.parametrize("answer", [b"y\n", b"\n", b"\x04"])
+def test_a_person_is_asked_whether_a_token_shall_be_made(grafana: StandIn, answer: bytes) -> None:
+    who = {"LB_GRAFANA_USERNAME": "admin", "LB_GRAFANA_PASSWORD": PASSWORD}
+    terminal = Terminal(grafana.folder, str(LB), "provision", "loki-grafana", **grafana.environment(**who))
+    terminal.read_until(lambda said: b"[y/N]" in said, "it asks")
+    terminal.write(answer)
+    assert terminal.status() == 0
+    assert grafana.look()["accounts"] == (["lb-log"] if answer == b"y\n" else [])
 
 
 def test_the_admin_of_a_grafana_that_was_installed_here(grafana: StandIn) -> None:

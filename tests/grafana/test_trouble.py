@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import signal
+import subprocess
 from typing import Any
 
 import pytest
 
 from support.lb import lb
+from support.paths import LB
+from support.process import clean_environment, wait_until
 from support.standin import PASSWORD, TOKEN, StandIn, results, running_stand_in
 
 HTML = "<html><head><title>502 Bad Gateway</title></head>{authorization}</html>"
@@ -94,6 +99,30 @@ def test_what_stops_at_the_first_call_is_an_error(grafana: StandIn, case: tuple[
     assert ran.stderr.startswith(f"error: {grafana.url}: ")
     assert expected in ran.stderr
     assert TOKEN not in ran.stderr
+
+
+def test_ctrl_c_in_the_middle_says_what_was_done(grafana: StandIn) -> None:
+    asked = "/api/datasources/uid/lb-loki/health"
+    grafana.change(faults=[{"path": asked, "status": 0}])
+    own = {"LB_GRAFANA_TIMEOUT_SECONDS": "3", "LB_LOKI_ENDPOINT": grafana.url}
+    process = subprocess.Popen(
+        [LB, "provision", "loki-grafana"],
+        env=clean_environment(grafana.environment(**own)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def is_asked() -> bool:
+        return asked in [request["path"] for request in grafana.look()["requests"] or []]
+
+    wait_until(is_asked, 20, "it asks for the datasource's health")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert re.search(r"^datasource +lb-loki +created", out, re.MULTILINE)
+    assert "not tried" in out
+    assert "stopped: interrupted; what was done stays" in err
 
 
 def test_what_is_not_grafana(grafana: StandIn) -> None:

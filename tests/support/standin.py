@@ -50,20 +50,24 @@ class StandIn:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         return json.load(opener.open(request, timeout=30))
 
-    def provision(self, *arguments: str | Path, **environment: str) -> Ran:
-        """`lb provision loki-grafana`, with a token unless there is another word on who we are."""
+    def environment(self, **more: str) -> dict[str, str]:
+        """That of lb, with a token unless there is another word on who we are."""
         given = {
             "HOME": str(self.folder),
             "XDG_STATE_HOME": str(self.folder / "state"),
             "LB_CONFIG": str(self.folder / "lb.toml"),
             "LB_PLUGINS_DIR": str(self.folder / "plugins"),
             "LB_GRAFANA_URL": self.url,
-            **environment,
+            **more,
         }
         if not any("GRAFANA_USERNAME" in name or "API_KEY" in name for name in given) and "anonymous" not in given:
             given["LB_GRAFANA_API_KEY"] = TOKEN
         given.pop("anonymous", None)
-        return lb("provision", "loki-grafana", *arguments, **given)
+        return given
+
+    def provision(self, *arguments: str | Path, **more: str) -> Ran:
+        """`lb provision loki-grafana`."""
+        return lb("provision", "loki-grafana", *arguments, **self.environment(**more))
 
     def configure(self, *arguments: str | Path, **environment: str) -> Ran:
         return self.provision("configure", "--format", "json", *arguments, **environment)

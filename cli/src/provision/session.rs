@@ -168,14 +168,15 @@ impl Session {
     /// Whether the last who saved it was us, with this content: a Grafana may bring what it is given
     /// into the form of its own version.
     fn is_last(&mut self, dashboard: &Dashboard, message: &str) -> Result<bool, Trouble> {
-        let path = format!("/api/dashboards/uid/{}/versions?limit=1", dashboard.uid);
+        let path = format!("/api/dashboards/uid/{}/versions?limit=10", dashboard.uid);
         let versions = match self.grafana.get(&path) {
             Ok(versions) => versions.unwrap_or_default(),
             Err(Trouble::One(_)) => return Ok(false),
             Err(all) => return Err(all),
         };
-        let list = versions.get("versions").unwrap_or(&versions);
-        Ok(list[0]["message"] == message)
+        let list = versions.get("versions").unwrap_or(&versions).as_array();
+        let last = list.into_iter().flatten().max_by_key(|version| version["version"].as_i64());
+        Ok(last.is_some_and(|version| version["message"] == message))
     }
 }
 
