@@ -331,6 +331,29 @@ def safe(text: str) -> str:
 def _restore(settings: str, own: str, fields: dict[str, Any]) -> Logger:
     """A logger from its pickle."""
 
+@final
+class Seen:
+    """Which records are in a file already: the last ones of each thread, by weak references."""
+
+    def expect_several(self) -> None:
+        """More than one handler writes to the file: a record may come again as a copy, in another
+        thread."""
+
+    def has(self, record: object) -> bool:
+        """The record is in the file."""
+
+    def add(self, record: object) -> None:
+        """This thread has written the record."""
+
+@final
+class Speaker:
+    """The way of plain records from a handler of the drop-in into the log."""
+
+    def __new__(cls, core: Core, seen: Seen, contexts: dict[str, int], fresh: object) -> Speaker: ...
+    def speak(self, record: object) -> bool:
+        """Logs the record, unless its file has it already. False where it has attributes, tracebacks or
+        a level of its own, or `contexts` does not know its logger: then nothing was done."""
+
 def resolve_path(template: str, output_dir: str, component: str, host: str, run_id: str) -> str:
     """The path that a template and names come to, in this process. ValueError for a template that is none."""
 

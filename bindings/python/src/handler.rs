@@ -202,7 +202,7 @@ fn message<'py>(
 
 /// Seconds since 1970 as a record's own time: what a float has of it, and no more is lost.
 #[allow(clippy::cast_possible_truncation)] // Saturates, far beyond any date.
-fn nanoseconds(seconds: f64) -> Option<i64> {
+pub(crate) fn nanoseconds(seconds: f64) -> Option<i64> {
     if !seconds.is_finite() {
         return None;
     }
@@ -229,7 +229,7 @@ fn context(inner: &Inner, name: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
     Ok(context)
 }
 
-fn is_standard(level: Level, number: i64) -> bool {
+pub(crate) fn is_standard(level: Level, number: i64) -> bool {
     number == 10 * (i64::from(level as u8) - 1)
 }
 

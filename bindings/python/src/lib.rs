@@ -13,6 +13,7 @@ mod json;
 mod logger;
 mod observing;
 mod process;
+mod seen;
 mod tags;
 mod trouble;
 
@@ -28,7 +29,7 @@ mod _native {
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]
-    use crate::dropin::{line, resolve_path};
+    use crate::dropin::{Speaker, line, resolve_path};
     #[pymodule_export]
     use crate::handler::HandlerBase;
     #[pymodule_export]
@@ -38,6 +39,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::process::{after_fork, before_fork, end};
+    #[pymodule_export]
+    use crate::seen::Seen;
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");

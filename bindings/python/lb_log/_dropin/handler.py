@@ -40,7 +40,8 @@ class RecordHandler(logging.Handler):
     def _speak(self) -> Voice:
         with runs.lock:
             log = self.speak_into()
-            log.seen.several = log.seen.several or self.run.several()
+            if self.run.several():
+                log.seen.expect_several()
             self.run.ship()
             fields, tags = self.context()
             voice = Voice(log, self.formatter, fields, {**self.run.labels(), **tags}, self.handleError)

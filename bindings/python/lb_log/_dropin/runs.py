@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from lb_log import _native
-from lb_log._dropin.seen import Seen
 
 Identity = tuple[str, str, str]
 """Component, host and run."""
@@ -27,6 +26,9 @@ M = TypeVar("M")
 LINGER_S = 5.0
 # How long a flush waits for the file, seconds.
 FLUSH_S = 5.0
+
+# Of all who have a file open, by its path.
+_seen: weakref.WeakValueDictionary[str, _native.Seen] = weakref.WeakValueDictionary()
 
 # Held while handlers open and close logs; a record needs it only behind such a change.
 lock = threading.RLock()
@@ -45,7 +47,8 @@ class Log:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self.core = _native.Core.open(settings, tolerant=True)
-        self.seen = Seen.of(self.core.path)
+        with lock:
+            self.seen = _seen.setdefault(self.core.path, _native.Seen())
 
     def flush(self) -> None:
         """Return when everything that was logged is in the file; otherwise why not is said."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from lb_log import _native
 from lb_log._dropin.formatter import JsonlLogFormatter
 from lb_log._dropin.record import Fields, Tell, described, time_of
 from lb_log._dropin.runs import Log
@@ -12,6 +13,7 @@ from lb_log._dropin.runs import Log
 # So many combinations of logger and fields are kept by a handler.
 MOST_CONTEXTS = 4096
 _PLAIN = logging.Formatter()
+_FRESH = logging.LogRecord("", 0, "", 0, "", None, None)
 
 
 class Voice:
@@ -27,25 +29,38 @@ class Voice:
         self._fields = fields
         self._tags = tags
         self._tell = tell
-        self._contexts: dict[str | tuple[str, Fields], int] = {}
+        # By logger, of records that bring no fields of their own; and of the others.
+        self._contexts: dict[str, int] = {}
+        self._others: dict[tuple[str, Fields], int] = {}
+        self._speaker = None
+        if self._foreign is None:
+            self._speaker = _native.Speaker(log.core, log.seen, self._contexts, _FRESH)
 
     def write(self, record: logging.LogRecord) -> None:
         """Hand the record to the log, unless a handler of this file has done so."""
+        # Most records are plain, and go the native way.
+        if self._speaker is not None and self._speaker.speak(record):
+            return
         seen = self.log.seen
         if seen.has(record):
             return
         message, fields, tags = described(record, self._fields, self._tracer, self._tell)
         if self._foreign is not None:
             message = self._foreign.format(record)
-        context = self._contexts.get(record.name if fields is self._fields else (record.name, fields))
-        if context is None:
-            context = self._context(record.name, fields)
-        self.log.core.log(context, record.levelno, message, time_of(record), tags)
+        self.log.core.log(self._context(record.name, fields), record.levelno, message, time_of(record), tags)
         seen.add(record)
 
     def _context(self, logger: str, fields: Fields) -> int:
-        if len(self._contexts) >= MOST_CONTEXTS:
+        own = fields is not self._fields
+        known = self._others.get((logger, fields)) if own else self._contexts.get(logger)
+        if known is not None:
+            return known
+        if len(self._contexts) + len(self._others) >= MOST_CONTEXTS:
             self._contexts.clear()
+            self._others.clear()
         context = self.log.core.context({**fields.given(), "logger": logger or "", "tags": self._tags})
-        self._contexts[logger if fields is self._fields else (logger, fields)] = context
+        if own:
+            self._others[logger, fields] = context
+        else:
+            self._contexts[logger] = context
         return context
