@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from lb_controller.api import Controller, Host, Workload
+
 from support.controlling import RUN
 from support.loki import SECOND, running_loki
 from support.process import wait_until
 from support.sshd import Site
-
-from lb_controller.api import Controller, Host, Workload
 
 
 def test_one_query_finds_what_host_workload_and_repetition_have_logged(folder: Path, site: Site) -> None:
