@@ -241,7 +241,6 @@ wait_for() {
     if [ "$SECONDS" -ge "$until" ]; then
       say "error: $component does not answer at $url. What it said last:"
       "${method}_logs" "$component" >&2 || true
-      say "When that is mended, run this again; or $here/uninstall-loki-grafana.sh."
       exit 1
     fi
     sleep 0.5

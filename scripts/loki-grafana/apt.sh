@@ -69,8 +69,9 @@ apt_check() {
 # The repository may be set up already, in a file of this machine's own: two entries with different keys are an error for apt.
 apt_foreign_source() {
   local file
-  for file in "$etc/apt/sources.list" "$etc"/apt/sources.list.d/*; do
-    if [ -f "$file" ] && [ "$file" != "$apt_source" ] && grep -v '^ *#' "$file" | grep -Fq -- "$apt_url"; then
+  # As apt reads them: no others, and none that is switched off.
+  for file in "$etc/apt/sources.list" "$etc"/apt/sources.list.d/*.list "$etc"/apt/sources.list.d/*.sources; do
+    if [ -f "$file" ] && [ "$file" != "$apt_source" ] && ! grep -Eiq '^Enabled: *no' "$file" && grep -v '^ *#' "$file" | grep -Fq -- "$apt_url"; then
       printf '%s\n' "$file"
       return
     fi
@@ -151,14 +152,14 @@ Components: main
 Signed-By: $apt_key
 SOURCE
   fi
-  apt_pins "$host" | put_recorded "$apt_pins" 644
+  pins_to "$host" | put_recorded "$apt_pins" 644
   say '  apt-get update'
   as_root apt-get -qq update >&2 || say "warning: apt-get update did not do all; going on with what apt knows"
 }
 
-# apt_pins HOST: the programs come from there or not at all, and from our entry for it comes nothing else. Of several
+# pins_to HOST: the programs come from there or not at all, and from our entry for it comes nothing else. Of several
 # entries for one package the first that fits decides.
-apt_pins() {
+pins_to() {
   cat <<PINS
 Explanation: made by install-loki-grafana.sh of lb-log
 Package: $components

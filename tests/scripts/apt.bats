@@ -5,21 +5,19 @@
 # shellcheck disable=SC2154,SC2119,SC2120
 
 setup_file() {
-  load helper
   load repositories
-  has_apt_tools || return 0
   make_repositories
 }
 
 teardown_file() {
   load repositories
-  [ ! -e "$BATS_FILE_TMPDIR/server" ] || remove_repositories
+  remove_repositories
 }
 
 setup() {
   load helper
   load repositories
-  [ -e "$BATS_FILE_TMPDIR/server" ] || skip 'apt-ftparchive, gpg or apt is not here'
+  need_repositories
   fresh_system
 }
 
@@ -119,6 +117,16 @@ apt_install() { install --yes --method apt --apt-repository "$vendor" "$@"; }
   [ "$(version_installed loki)" = 'installed 3.7.8' ]
   uninstall --yes --purge
   [ "$(everything | grep -v var/)" = "$before" ]
+}
+
+@test "entries that apt does not read, or that are switched off, do not count" {
+  sources=$LBLOG_ROOT/etc/apt/sources.list.d
+  echo "deb $vendor stable main" >"$sources/grafana.list.save"
+  echo "# deb $vendor stable main" >"$sources/grafana.list"
+  printf '%s\n' 'Types: deb' "URIs: $vendor" 'Suites: stable' 'Enabled: no' >"$sources/grafana.sources"
+  run install --dry-run --method apt --apt-repository "$vendor"
+  ends 0
+  says "add the repository $vendor"
 }
 
 @test "the distribution's loki, which is another program, and a Loki of the user's own are refused" {

@@ -5,15 +5,13 @@
 # shellcheck disable=SC2154
 
 setup_file() {
-  load helper
   load repositories
-  has_apt_tools || return 0
   make_repositories
 }
 
 teardown_file() {
   load repositories
-  [ ! -e "$BATS_FILE_TMPDIR/server" ] || remove_repositories
+  remove_repositories
 }
 
 setup() {
@@ -88,7 +86,7 @@ fresh_mac() {
 }
 
 @test "apt, taken away" {
-  [ -e "$BATS_FILE_TMPDIR/server" ] || skip 'apt-ftparchive, gpg or apt is not here'
+  need_repositories
   fresh=fresh_system
   fresh_system
   killed after "$apt_points" --method apt --apt-repository "$vendor"
