@@ -300,6 +300,7 @@ def started(program: str, folder: Path, site: Site) -> subprocess.Popen[str]:
         [sys.executable, "-c", program],
         cwd=folder,
         env=clean_environment({**site.environment, "PYTHONPATH": os.pathsep.join(sys.path)}),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
@@ -324,30 +325,39 @@ def test_ctrl_c_at_a_terminal_reaches_no_ssh(folder: Path, site: Site) -> None:
             os.killpg(process.pid, signal.SIGINT)
     assert process.wait(30) == 0
     process.stdout.close()
+    assert process.stdin is not None
+    process.stdin.close()
     assert said[-1] == "Ctrl-C [('run', 'stopped'), ('collect', 'passed'), ('teardown', 'passed')] ()", said
     assert node.server is not None
     ended()
 
 
-def test_a_controller_that_is_killed_leaves_no_command(folder: Path, site: Site) -> None:
+@pytest.mark.parametrize("end", ["killed", "ends"])
+def test_a_controller_that_is_gone_leaves_no_command(folder: Path, site: Site, end: str) -> None:
+    """Killed, or its program ends without waiting for the run."""
     site.host("node").start()
     program = (
+        "import sys\n"
         "from lb_controller.api import Controller, Host, Workload\n"
         f"c = Controller('{RUN}', [Host('far', ssh='node'), Host('near')], 'out', grace_s=0.5,\n"
         "    on_event=lambda e: print(e.message, flush=True))\n"
-        f"c.run([Workload('w', run={STUBBORN!r})])\n"
+        f"c.start([Workload('w', run={STUBBORN!r})])\n"
+        "sys.stdin.read()\n"
     )
     process = started(program, folder, site)
+    assert process.stdin is not None
     assert process.stdout is not None
     begun = 0
-    for line in process.stdout:
+    while begun < 2:
+        line = process.stdout.readline()
+        assert line, "it has ended"
         begun += line == "begun\n"
-        if begun == 2:
-            process.kill()
-            break
-    process.wait(10)
-    process.stdout.close()
     assert alive(f"LB_RUN_ID={RUN}\0")
+    if end == "killed":
+        process.kill()
+    process.stdin.close()
+    assert process.wait(10) == (-signal.SIGKILL if end == "killed" else 0)
+    process.stdout.close()
     ended()
 
 

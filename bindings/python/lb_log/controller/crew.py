@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from .conversation import Ended, Stops
@@ -52,21 +51,25 @@ class Crew:
         command = step.workload.command(phase)
         if command is None:
             return {}
+        results: dict[str, PhaseResult] = {}
 
-        def work(machine: Machine) -> PhaseResult:
+        def work(machine: Machine) -> None:
             reason = why_not(machine.host.name)
-            if reason is not None:
-                return self._skip(machine, step, phase, reason)
-            return self._run(machine, step, phase, command, stops)
+            if reason is None:
+                results[machine.host.name] = self._run(machine, step, phase, command, stops)
+            else:
+                results[machine.host.name] = self._skip(machine, step, phase, reason)
 
-        return self._side_by_side(self.machines, work)
-
-    def _side_by_side(
-        self, machines: Iterable[Machine], work: Callable[[Machine], PhaseResult]
-    ) -> dict[str, PhaseResult]:
-        with ThreadPoolExecutor(max_workers=len(self.machines), thread_name_prefix="lb-host") as pool:
-            each = {machine.host.name: pool.submit(work, machine) for machine in machines}
-            return {name: future.result() for name, future in each.items()}
+        # Daemons, unlike those of an executor: a program that ends without waiting waits for no command.
+        threads = [threading.Thread(target=work, args=(machine,), daemon=True) for machine in self.machines]
+        try:
+            for thread in threads:
+                thread.start()
+        finally:
+            for thread in threads:
+                if thread.ident is not None:
+                    thread.join()
+        return {machine.host.name: results[machine.host.name] for machine in self.machines}
 
     def _skip(self, machine: Machine, step: Step, phase: Phase, reason: str) -> PhaseResult:
         self.teller.tell(
