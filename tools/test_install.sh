@@ -68,6 +68,10 @@ for shell in zsh fish; do
     skip "$shell is not here: its completions are not tested"
   fi
 done
+finds_plugins() { (cd "$scratch" && HOME=$scratch "$prefix/bin/lb-log" plugins check) | grep -q '^platform: no mistakes'; }
+expect 'lb finds the plugins that come with it' finds_plugins
+finds_scripts() { (cd "$scratch" && HOME=$scratch "$prefix/bin/lb-log" provision loki-grafana install -- --help) | grep -q install-loki-grafana.sh; }
+expect 'lb finds the scripts that come with it' finds_scripts
 # What lb is made of is as it was at the commit that it names, or it says that it is not.
 names_its_commit() {
   local commit

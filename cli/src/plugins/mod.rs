@@ -24,7 +24,8 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use crate::Outcome;
-use crate::args::{Common, PluginsCommand};
+use crate::args::Common;
+use crate::args::provision::PluginsCommand;
 use crate::say::{Say, counted};
 use mistakes::Mistakes;
 use shelf::{Plugin, Shelf};

@@ -14,7 +14,8 @@ use super::saved::Saved;
 use super::session::Session;
 use super::wanted::Plan;
 use crate::Outcome;
-use crate::args::{Common, ConfigureFlags, GrafanaFlags};
+use crate::args::Common;
+use crate::args::provision::{ConfigureFlags, GrafanaFlags};
 use crate::say::{Say, near};
 
 /// The service account whose token is kept.

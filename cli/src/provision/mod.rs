@@ -21,7 +21,8 @@ mod yaml;
 use anyhow::bail;
 
 use crate::Outcome;
-use crate::args::{Common, LokiGrafana, LokiGrafanaCommand, ProvisionCommand};
+use crate::args::Common;
+use crate::args::provision::{LokiGrafana, LokiGrafanaCommand, ProvisionCommand};
 use crate::say::Say;
 
 pub(crate) fn run(
@@ -30,7 +31,7 @@ pub(crate) fn run(
     say: Say,
 ) -> anyhow::Result<Outcome> {
     let ProvisionCommand::LokiGrafana(LokiGrafana { server, configure, command }) = command;
-    if command.is_some() && *configure != crate::args::ConfigureFlags::default() {
+    if command.is_some() && *configure != crate::args::provision::ConfigureFlags::default() {
         bail!(
             "flags of configure stand behind it: lb provision loki-grafana configure --export DIR"
         );

@@ -8,7 +8,8 @@ use anyhow::Context as _;
 
 use super::configure;
 use super::installed::Installed;
-use crate::args::{Common, ConfigureFlags, GrafanaFlags, InstallFlags, RemoveFlags};
+use crate::args::Common;
+use crate::args::provision::{ConfigureFlags, GrafanaFlags, InstallFlags, RemoveFlags};
 use crate::interrupt::Interrupt;
 use crate::say::Say;
 use crate::{Outcome, assets};

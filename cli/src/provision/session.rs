@@ -174,8 +174,8 @@ impl Session {
             Err(Trouble::One(_)) => return Ok(false),
             Err(all) => return Err(all),
         };
-        let list = versions.get("versions").unwrap_or(&versions).as_array();
-        let last = list.into_iter().flatten().max_by_key(|version| version["version"].as_i64());
+        let all = versions.get("versions").unwrap_or(&versions).as_array();
+        let last = all.into_iter().flatten().max_by_key(|version| version["version"].as_i64());
         Ok(last.is_some_and(|version| version["message"] == message))
     }
 }
