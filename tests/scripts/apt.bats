@@ -14,6 +14,11 @@ teardown_file() {
   remove_repositories
 }
 
+teardown() {
+  # So that bats can clear it away.
+  [ ! -e "${FAKE:-}/roots-own" ] || chmod -R u+w "$LBLOG_ROOT"
+}
+
 setup() {
   load helper
   load repositories
@@ -186,6 +191,20 @@ apt_install() { install --yes --method apt --apt-repository "$vendor" "$@"; }
   uninstall --yes --purge
   FAKE_UID=0 apt_install
   FAKE_UID=0 uninstall --yes --purge
+}
+
+@test "who may write nothing of the system installs and uninstalls by sudo, files and folders included" {
+  [ "$(/usr/bin/id -u)" != 0 ] || skip 'root may write everywhere'
+  before=$(cd "$LBLOG_ROOT" && find etc srv | sort)
+  touch "$FAKE/roots-own"
+  chmod -R u-w "$LBLOG_ROOT"
+  run apt_install --data-dir "$LBLOG_ROOT/srv/the data"
+  ends 0
+  called '^sudo -n mkdir .*/etc/lb-log$'
+  run uninstall --yes --purge
+  ends 0
+  chmod -R u+w "$LBLOG_ROOT"
+  [ "$(cd "$LBLOG_ROOT" && find etc srv | sort)" = "$before" ]
 }
 
 @test "systemd understands the settings of its units, with a folder that has a space" {
