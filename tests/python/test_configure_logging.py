@@ -181,6 +181,10 @@ def test_when_there_is_a_loki_handler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LB_LOKI_ENABLED", "certainly")
     with pytest.raises(ValueError, match=r"^LB_LOKI_ENABLED: "):
         build_loki_handler(**IDENTITY)
+    monkeypatch.setenv("LB_LOKI_ENABLED", "true")
+    monkeypatch.setenv("LB_LOKI_BATCH_SIZE", "many")
+    with pytest.raises(ValueError, match=r"^LB_LOKI_BATCH_SIZE: "):
+        build_loki_handler(enabled=True, **IDENTITY)
     assert not list(Path.cwd().iterdir()), "no file without a record"
 
 

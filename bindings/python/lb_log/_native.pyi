@@ -357,6 +357,10 @@ class Speaker:
 def resolve_path(template: str, output_dir: str, component: str, host: str, run_id: str) -> str:
     """The path that a template and names come to, in this process. ValueError for a template that is none."""
 
+def check_loki(loki: Mapping[str, object]) -> None:
+    """ValueError with every mistake in the block `loki` of a configuration, and in what environment and
+    file add to it."""
+
 def line(
     fields: Mapping[str, object], level: int, message: object, timestamp_ns: int, tags: dict[str, Any] | None = None
 ) -> str:

@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 use serde_json::Map;
 
+use crate::arguments::{load_tolerant, settings_of};
 use crate::core::{Call, Core, Part, level_of_number, offer};
 use crate::handler::{is_standard, nanoseconds};
 use crate::json::{Others, text_of, to_json};
@@ -30,6 +31,14 @@ pub(crate) fn resolve_path(
     let names = Names { output_dir, run_id, component, host, pid: std::process::id() };
     let path = names::resolve(template, &names).map_err(PyValueError::new_err)?;
     Ok(path.to_string_lossy().into_owned())
+}
+
+/// Checks the block `loki` of a configuration, with what environment and file add to it.
+#[pyfunction]
+pub(crate) fn check_loki(py: Python<'_>, loki: &Bound<'_, PyMapping>) -> PyResult<()> {
+    let loki = settings_of(Some(loki))?;
+    let settings = [("loki".to_owned(), loki.into())].into_iter().collect();
+    load_tolerant(py, &settings).map(drop)
 }
 
 /// A record's line, without its newline.

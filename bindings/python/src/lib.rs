@@ -29,7 +29,7 @@ mod _native {
     #[pymodule_export]
     use crate::core::Core;
     #[pymodule_export]
-    use crate::dropin::{Speaker, line, resolve_path};
+    use crate::dropin::{Speaker, check_loki, line, resolve_path};
     #[pymodule_export]
     use crate::handler::HandlerBase;
     #[pymodule_export]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lb_log import _native
 from lb_log._dropin import arguments, levels, runs
 from lb_log._dropin.formatter import JsonlLogFormatter
 from lb_log._dropin.handler import RecordHandler
@@ -75,6 +76,7 @@ class LokiPushHandler(RecordHandler):
             "backoff_base": arguments.optional_decimal("backoff_base", backoff_base, 0, 3600),
             "backoff_factor": arguments.optional_decimal("backoff_factor", backoff_factor, 1, 1000),
         }
+        _native.check_loki({**self._loki, "enabled": True})
         given = arguments.mapping("labels", labels)
         self.labels = {name: str(value) for name, value in given.items() if value is not None}
         super().__init__(fields, {})

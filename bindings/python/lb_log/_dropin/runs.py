@@ -12,6 +12,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
 
@@ -60,10 +61,10 @@ class Log:
 
 
 def _said(call: Callable[[], None]) -> None:
-    """Handlers raise nothing into the program because a disk is slow or full."""
+    """A disk that is slow or full raises nothing into the program."""
     try:
         call()
-    except OSError as error:
+    except (OSError, ValueError, RuntimeError) as error:
         if logging.raiseExceptions and sys.stderr is not None:
             sys.stderr.write(f"lb-log: {error}\n")
 
@@ -176,7 +177,8 @@ class Run:
         if shippers:
             loki = shippers[-1].shipping()
             for core in _native.Core.opened(*self.identity):
-                core.ship(loki, tolerant=True)
+                # What cannot be shipped is in the file all the same.
+                _said(partial(core.ship, loki, tolerant=True))
 
 
 def _alive(known: list[weakref.ref[M]]) -> list[M]:
