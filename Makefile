@@ -88,7 +88,7 @@ prove: | toolchain ## the queue under loom, miri, sanitizers and fuzzing; most o
 	@tools/prove.sh $(PROVE)
 
 .PHONY: bench
-bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(BUILD)/bin/loki-go $(BUILD)/tools/loki $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv ## speed beside the peers; takes minutes, wants a quiet machine
+bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(BUILD)/bin/loki-go $(BUILD)/tools/loki $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv $(STAMPS)/lb_log ## speed beside the peers; takes minutes, wants a quiet machine
 	@benches/run.sh $(BENCH)
 
 .PHONY: deps

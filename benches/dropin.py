@@ -8,11 +8,13 @@ makes both anew; today's waits one second for Loki, and two where it is dead."""
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from functools import partial
 
 from support.loki import free_port
+from support.python import package_folder
 
 from benches.pairs import Aim, Row, Spread, Table, alternate, ratios
 from benches.setting import ROOT, Setting
@@ -20,14 +22,16 @@ from benches.setting import ROOT, Setting
 TODAY = ROOT / "tests" / "python" / "migration"
 PROGRAM = ROOT / "benches" / "python" / "dropin.py"
 
-CALLS = {"plain": "a record", "arguments": "with two arguments", "extra": "with attributes of its own"}
+# What is aimed at: so many times as fast.
+CALLS = {"a record": 3.0, "with two arguments": 3.0, "with attributes of its own": 1.5}
 
 
 def measured(setting: Setting, module: str, what: str, count: int, port: int) -> list[float]:
     """What the program tells: nanoseconds of each kind of call, or microseconds of changes."""
     folder = setting.scratch / f"{module}-{what}"
     command = [sys.executable, str(PROGRAM), module, what, str(folder), str(count), str(port)]
-    done = subprocess.run(command, env={"PYTHONPATH": str(TODAY)}, capture_output=True, text=True, check=True)
+    environment = {"PYTHONPATH": os.pathsep.join([str(TODAY), str(package_folder().parent)])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     found: list[float] = json.loads(done.stdout)
     return found
 
@@ -41,11 +45,11 @@ def calls(setting: Setting) -> Table:
 
     alternate(setting.rounds, [(module, partial(measure, module)) for module in found])
     rows = []
-    for number, what in enumerate(CALLS.values()):
-        ours, today, floor = ([times[number] for times in found[module]] for module in found)
+    for number, (what, times) in enumerate(CALLS.items()):
+        ours, today, floor = ([figures[number] for figures in found[module]] for module in found)
         words = f"{what}: {{}} times as fast as today's handler, the same file at the end"
         rows.append(
-            Row(f"{what}, ours", f"{Spread.of(ours).text(0)} ns", ratios(today, ours), Aim(words, at_least=1.5))
+            Row(f"{what}, ours", f"{Spread.of(ours).text(0)} ns", ratios(today, ours), Aim(words, at_least=times))
         )
         rows.append(Row(f"{what}, today", f"{Spread.of(today).text(0)} ns"))
         rows.append(Row(f"{what}, a handler that only calls getMessage", f"{Spread.of(floor).text(0)} ns"))
