@@ -79,11 +79,11 @@ def _extra(record: logging.LogRecord) -> dict[str, Any] | None:
 
 def _fields(extra: Mapping[str, Any], fields: Fields) -> Fields:
     """`fields`, where the record has none of its own. ValueError: a repetition that is none."""
-    own = {
-        name: _field(attribute, extra[attribute])
-        for attribute, name in _ATTRIBUTES.items()
-        if extra.get(attribute) not in (None, "")
-    }
+    own = {}
+    for attribute, value in extra.items():
+        name = _ATTRIBUTES.get(attribute)
+        if name is not None and value is not None and value != "":
+            own[name] = _field(attribute, value)
     return fields._replace(**own) if own else fields
 
 
@@ -97,17 +97,19 @@ def _field(attribute: str, value: Any) -> Any:
 
 def _tags(extra: Mapping[str, Any]) -> dict[str, Any]:
     """The tags that a record's own attributes make; the later ones win."""
-    tags = {name: value for name, value in _mapping(extra.get("lb_labels")).items() if value is not None}
+    labels = _mapping(extra.get("lb_labels"))
+    tags = {str(name): value for name, value in labels.items() if value is not None} if labels else {}
     # A name that begins with an underscore is somebody's bookkeeping, such as structlog's.
-    tags.update((name, value) for name, value in extra.items() if not name.startswith(("lb_", "_")))
+    tags.update({name: value for name, value in extra.items() if not name.startswith(("lb_", "_"))})
     if extra.get("lb_phase"):
         tags["phase"] = str(extra["lb_phase"])
-    tags.update(_mapping(extra.get("lb_tags")))
+    for name, value in _mapping(extra.get("lb_tags")).items():
+        tags[str(name)] = value
     return tags
 
 
-def _mapping(value: Any) -> dict[str, Any]:
-    return {str(name): item for name, item in value.items()} if isinstance(value, Mapping) else {}
+def _mapping(value: Any) -> Mapping[Any, Any]:
+    return value if type(value) is dict or isinstance(value, Mapping) else {}
 
 
 def described(
