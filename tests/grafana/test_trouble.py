@@ -191,6 +191,20 @@ def test_secrets_that_cannot_be_read(grafana: StandIn) -> None:
     assert "grafana.json: damaged; delete it" in damaged.stderr
 
 
+def test_without_a_home_nothing_is_kept_and_that_is_said(grafana: StandIn) -> None:
+    (grafana.folder / "token").write_text("s", encoding="utf-8")
+    grafana.configuration(f'[plugins.own]\nurl = "{grafana.url}"\ntoken = "{grafana.folder}/token"')
+    homeless = {"HOME": "", "XDG_STATE_HOME": ""}
+    first = grafana.configure(**homeless)
+    assert first.code == 0
+    assert "HOME is not set" in first.stderr
+    assert "the secrets of datasources are given once more the next time" in first.stderr
+    again = grafana.configure(**homeless)
+    assert [name for name, became in results(again).items() if became == "updated"] == ["datasource own-secret"]
+    grafana.configuration("")
+    assert grafana.configure(**homeless).stderr == ""
+
+
 def test_mistakes_are_told_before_anybody_is_called(grafana: StandIn) -> None:
     grafana.configuration('[plugins.own]\nurls = "x"\n[plugins.dfas]\n')
     grafana.plugin("grafana/dashboards/broken.json", "{")

@@ -90,7 +90,11 @@ fn finish(session: &mut Session, say: Say) -> anyhow::Result<Outcome> {
             session.grafana.url()
         ));
     }
-    written?;
+    if let Err(error) = written {
+        say.warning(&format!(
+            "{error:#}; the secrets of datasources are given once more the next time"
+        ));
+    }
     Ok(outcome)
 }
 

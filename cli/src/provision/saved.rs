@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use serde::{Deserialize, Serialize};
 
@@ -16,7 +16,7 @@ use super::secrets::hex;
 use crate::say::near;
 
 /// What is known of one Grafana and organisation.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub(super) struct Known {
     pub(super) token: Option<String>,
@@ -32,6 +32,8 @@ pub(super) struct Saved {
     path: PathBuf,
     servers: BTreeMap<String, Known>,
     server: String,
+    /// As it was read.
+    before: Known,
 }
 
 /// Where `lb provision` keeps what it has to remember; the scripts keep theirs there, too.
@@ -45,16 +47,17 @@ pub(super) fn folder() -> Option<PathBuf> {
 impl Saved {
     /// Reads what is known of a Grafana.
     pub(super) fn read(url: &str, org: Option<u64>) -> anyhow::Result<Self> {
-        let path = folder().context("HOME is not set: where to keep a token is not known")?;
-        let path = path.join("grafana.json");
-        let servers = match fs::read(&path) {
+        // Without a home nothing was kept, and nothing can be.
+        let path = folder().unwrap_or_default().join("grafana.json");
+        let servers: BTreeMap<String, Known> = match fs::read(&path) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .map_err(|_| anyhow::anyhow!("{}: damaged; delete it", near(&path)))?,
             Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(error).with_context(|| near(&path)),
         };
         let server = org.map_or_else(|| url.to_owned(), |org| format!("{url} organisation {org}"));
-        Ok(Self { path, servers, server })
+        let before = servers.get(&server).cloned().unwrap_or_default();
+        Ok(Self { path, servers, server, before })
     }
 
     /// The file's path.
@@ -101,8 +104,14 @@ impl Saved {
         self.known_mut().secrets.insert(uid.to_owned(), (sum, version));
     }
 
-    /// Writes the file: all of it or nothing.
+    /// Writes the file, where there is something new to keep: all of it or nothing.
     pub(super) fn write(&self) -> anyhow::Result<()> {
+        if self.known() == self.before {
+            return Ok(());
+        }
+        if folder().is_none() {
+            bail!("HOME is not set: where to keep what the next run needs is not known");
+        }
         let text = serde_json::to_vec_pretty(&self.servers)?;
         let write = || -> std::io::Result<()> {
             if let Some(folder) = self.path.parent() {

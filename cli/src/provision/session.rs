@@ -1,5 +1,6 @@
 //! One object after the other, brought to Grafana, with an eye on what stops everything.
 
+use lb_core::config::access::Secret;
 use lb_core::http::api::Method;
 use serde_json::{Map, Value, json};
 
@@ -92,9 +93,7 @@ impl Session {
     fn bring_datasource(&mut self, datasource: &Datasource) -> Result<Became, Trouble> {
         let one = |error: anyhow::Error| Trouble::One(format!("{error:#}"));
         let secrets = secrets::reveal(datasource).map_err(one)?;
-        let salt = self.saved.salt().map_err(one)?;
-        let parts = secrets.iter().flat_map(|(name, secret)| [name.as_str(), secret.reveal()]);
-        let sum = secrets::sum([salt.as_str(), &datasource.uid].into_iter().chain(parts));
+        let sum = self.sum(&datasource.uid, &secrets).map_err(one)?;
         let mut body = datasource.fields.clone();
         mark(&mut body, &datasource.plugin);
         let path = format!("/api/datasources/uid/{}", datasource.uid);
@@ -129,6 +128,16 @@ impl Session {
             self.saved.note(&datasource.uid, sum, version);
         }
         Ok(if theirs.is_none() { Became::Created } else { Became::Updated })
+    }
+
+    /// Tells the secrets of a datasource from others; nothing where there are none.
+    fn sum(&mut self, uid: &str, secrets: &[(String, Secret)]) -> anyhow::Result<String> {
+        if secrets.is_empty() {
+            return Ok(String::new());
+        }
+        let salt = self.saved.salt()?;
+        let parts = secrets.iter().flat_map(|(name, secret)| [name.as_str(), secret.reveal()]);
+        Ok(secrets::sum([salt.as_str(), uid].into_iter().chain(parts)))
     }
 
     /// A dashboard.
