@@ -407,6 +407,7 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
     ("path_template", {"path_template": 7}),
     ("event_type", {"event_type": 7}),
     ("workload", {"workload": 7}),
+    ("workload", {"workload": "ä" * 600}),
     ("repetition", {"repetition": 0}),
     ("repetition", {"repetition": "1"}),
     ("tags", {"tags": ["a"]}),
@@ -415,11 +416,30 @@ WRONG: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "arguments"), WRONG, ids=[f"{n}={next(iter(a.values()))!r}" for n, a in WRONG])
+@pytest.mark.parametrize(("name", "arguments"), WRONG, ids=[f"{n}={next(iter(a.values()))!r:.20}" for n, a in WRONG])
 def test_wrong_arguments(folder: Path, name: str, arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"^{name}: "):
         build_jsonl_handler(**{"output_dir": folder, **IDENTITY, **arguments})
     assert not list(folder.iterdir()), "nothing is made"
+
+
+def test_tags_that_are_too_large(folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"^tags: "):
+        build_jsonl_handler(output_dir=folder, **IDENTITY, tags={"a": "x" * 20_000})
+
+
+def test_names_that_are_too_long(folder: Path) -> None:
+    """What a record brings is cut, not refused."""
+    logger = logging.Logger.manager.getLogger("dropin_test." + "ä" * 1000)
+    logger.setLevel(logging.INFO)
+    handler = attached(logger, folder)
+    logger.info("long", extra={"lb_workload": "ö" * 1000})
+    (record,) = records(handler)
+    assert record["workload"] == "ö" * 512
+    assert record["logger"].startswith("dropin_test.ä")
+    assert 1020 < len(record["logger"].encode()) <= 1024
+    logger.removeHandler(handler)
+    handler.close()
 
 
 def test_dict_config(folder: Path) -> None:

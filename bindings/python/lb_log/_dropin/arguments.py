@@ -8,16 +8,26 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+# The longest field of a record, apart from its message.
+MOST_BYTES = 1024
+
 
 def _wrong(name: str, expected: str, value: object) -> ValueError:
-    return ValueError(f"{name}: expected {expected}, found {value!r}")
+    found = repr(value)
+    return ValueError(f"{name}: expected {expected}, found {found if len(found) <= 100 else found[:100] + '…'}")
 
 
 def text(name: str, value: object) -> str:
-    """A text that is not empty."""
-    if not isinstance(value, str) or not value:
-        raise _wrong(name, "a text that is not empty", value)
+    """A text that can be a record's field."""
+    if not isinstance(value, str) or not 0 < len(value.encode(errors="replace")) <= MOST_BYTES:
+        raise _wrong(name, f"a text of 1 to {MOST_BYTES} bytes", value)
     return value
+
+
+def cut(value: object) -> str:
+    """A text that can be a record's field, of anything."""
+    text = str(value)
+    return text if len(text) <= MOST_BYTES // 4 else text.encode(errors="replace")[:MOST_BYTES].decode(errors="ignore")
 
 
 def optional_text(name: str, value: object) -> str | None:

@@ -50,7 +50,7 @@ class JsonlLogFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record's line, as a log has it."""
         message, fields, tags = described(record, self.fields, self, _raise)
-        context = {**fields.given(), "logger": record.name or "", "tags": self.tags}
+        context = {**fields.given(), "logger": arguments.cut(record.name or ""), "tags": self.tags}
         return _native.line(context, record.levelno, message, time_of(record), tags)
 
 

@@ -77,22 +77,27 @@ class JsonlLogHandler(RecordHandler):
         )
         self.log: Log | None = None
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._open()
+        log = self._open()
+        try:
+            log.core.context({**formatter.fields.given(), "tags": formatter.tags})
+        except ValueError as error:
+            self.close()
+            raise ValueError(f"tags: {error}") from None
 
     def speak_into(self) -> Log:
         """The log to write into, also behind a close: a folder that somebody has deleted since then stays away."""
         if self.log is None:
             if not Path(self.baseFilename).parent.is_dir():
                 raise FileNotFoundError(f"{self.baseFilename}: the handler is closed, and its folder is gone")
-            self._open()
-        assert self.log is not None
+            return self._open()
         return self.log
 
-    def _open(self) -> None:
+    def _open(self) -> Log:
         with runs.lock:
-            self.log = Log(self._settings)
+            self.log = log = Log(self._settings)
             self.run.last = (Path(self.baseFilename).parent, self._settings)
             self.run.add_writer(self)
+        return log
 
     def context(self) -> tuple[Fields, dict[str, Any]]:
         """What its formatter supplies; where that is a foreign one, what the handler was made with."""

@@ -89,7 +89,7 @@ def _fields(extra: Mapping[str, Any], fields: Fields) -> Fields:
 
 def _field(attribute: str, value: Any) -> Any:
     if attribute != "lb_repetition":
-        return str(value)
+        return arguments.cut(value)
     if isinstance(value, str) and value.strip().isdecimal():
         value = int(value)
     return arguments.repetition(attribute, value)

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 from lb_log import _native
+from lb_log._dropin import arguments
 from lb_log._dropin.formatter import JsonlLogFormatter
 from lb_log._dropin.record import Fields, Tell, described, time_of
 from lb_log._dropin.runs import Log
@@ -58,7 +59,7 @@ class Voice:
         if len(self._contexts) + len(self._others) >= MOST_CONTEXTS:
             self._contexts.clear()
             self._others.clear()
-        context = self.log.core.context({**fields.given(), "logger": logger or "", "tags": self._tags})
+        context = self.log.core.context({**fields.given(), "logger": arguments.cut(logger or ""), "tags": self._tags})
         if own:
             self._others[logger, fields] = context
         else:
