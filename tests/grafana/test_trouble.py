@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.certificates import Authority, needs_openssl
 from support.lb import lb
 from support.paths import LB
 from support.process import clean_environment, wait_until
@@ -167,7 +169,13 @@ def test_a_name_that_somebody_else_has(grafana: StandIn) -> None:
 
 
 def test_what_comes_from_files_of_grafana_is_left_alone(grafana: StandIn) -> None:
-    loki = {"uid": "lb-loki", "name": "lb-log Loki", "type": "loki", "access": "proxy", "readOnly": True}
+    loki: dict[str, Any] = {
+        "uid": "lb-loki",
+        "name": "lb-log Loki",
+        "type": "loki",
+        "access": "proxy",
+        "readOnly": True,
+    }
     grafana.change(datasource=loki)
     grafana.change(dashboard={"uid": "own-first", "title": "Old"}, in_folder="x", provisioned=True)
     ran = grafana.configure("--loki-endpoint", grafana.url)
@@ -177,6 +185,11 @@ def test_what_comes_from_files_of_grafana_is_left_alone(grafana: StandIn) -> Non
         "failed",
     )
     assert "it comes from a provisioning file of Grafana's" in ran.stdout
+    # One that is as it should be is well, although nobody can see its secrets.
+    loki |= {"url": grafana.url, "jsonData": {"lbLog": "platform", "maxLines": 5000}, "basicAuth": True}
+    grafana.change(datasource=loki | {"basicAuthUser": "me"})
+    who = {"LB_LOKI_USERNAME": "me", "LB_LOKI_PASSWORD": "p"}
+    assert results(grafana.configure("--loki-endpoint", grafana.url, **who))["datasource lb-loki"] == "unchanged"
 
 
 def test_secrets_that_cannot_be_read(grafana: StandIn) -> None:
@@ -221,7 +234,26 @@ def test_mistakes_are_told_before_anybody_is_called(grafana: StandIn) -> None:
     assert checked.code == 2
 
 
-def test_an_old_grafana_is_warned_of(tmp_path: Any) -> None:
+@needs_openssl
+def test_certificates(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "authority")
+    ours = authority.certify("localhost")
+    tls = ["-certificate", str(ours.certificate), "-key", str(ours.key)]
+    with running_stand_in(tmp_path, *tls) as grafana:
+        where = {"LB_GRAFANA_URL": grafana.encrypted_url}
+        unknown = grafana.configure(**where)
+        assert unknown.code == 2
+        assert "set grafana.ca_file to the certificate of the authority" in unknown.stderr
+        assert grafana.configure(**where, LB_GRAFANA_CA_FILE=str(authority.certificate)).code == 0
+        anybody = grafana.configure(**where, LB_GRAFANA_INSECURE_SKIP_VERIFY="true")
+        assert anybody.code == 0
+        assert "any certificate is accepted" in anybody.stderr
+        missing = grafana.configure(**where, LB_GRAFANA_CA_FILE="/no/such")
+        assert missing.code == 2
+        assert "grafana.ca_file: /no/such: No such file" in missing.stderr
+
+
+def test_an_old_grafana_is_warned_of(tmp_path: Path) -> None:
     with running_stand_in(tmp_path, "-version", "9.5.1") as grafana:
         ran = grafana.configure()
         assert ran.code == 0

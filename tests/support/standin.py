@@ -28,6 +28,8 @@ class StandIn:
 
     url: str
     folder: Path
+    # Where it is by TLS, if at all.
+    encrypted_url: str = ""
 
     def change(self, **what: Any) -> None:
         """Put what others have made, and say what goes wrong from now on; what it was asked is forgotten."""
@@ -124,6 +126,8 @@ def running_stand_in(folder: Path, *arguments: str) -> Iterator[StandIn]:
     try:
         assert process.stdout
         running = StandIn(process.stdout.readline().decode().strip(), folder)
+        if "-certificate" in arguments:
+            running.encrypted_url = process.stdout.readline().decode().strip()
         running.configuration("")
         running.plugin("plugin.toml", MANIFEST)
         running.plugin("grafana/datasources.yaml", DATASOURCES)

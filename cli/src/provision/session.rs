@@ -100,11 +100,14 @@ impl Session {
         let theirs = self.grafana.get(&path)?;
         if let Some(theirs) = &theirs {
             let version = theirs["version"].as_i64().unwrap_or_default();
-            let same_secrets = secrets.is_empty() || self.saved.has(&datasource.uid, &sum, version);
+            let is_from_file = theirs["readOnly"] == true;
+            let same_secrets = secrets.is_empty()
+                || is_from_file
+                || self.saved.has(&datasource.uid, &sum, version);
             if same_secrets && is_same(&body, theirs) {
                 return Ok(Became::Unchanged);
             }
-            if theirs["readOnly"] == true {
+            if is_from_file {
                 return Err(Trouble::One(
                     "it comes from a provisioning file of Grafana's: change that, or take it away \
                      there"
