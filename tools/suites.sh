@@ -66,7 +66,7 @@ count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (
 
 # These wait more than they work: several at a time.
 suite_loki() {
-  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv
+  need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv build/.stamps/lb_log
   (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal loki)
 }
 count_loki() { count_python; }
