@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from support import mounts
 from support.paths import LB
 from support.process import clean_environment, wait_until
 from support.records import Record, read_log
@@ -204,6 +205,27 @@ def test_every_one_of_many_lines_is_a_record(folder: Path) -> None:
     log = next(folder.glob("benchmark_results/*/logs/*.jsonl")).read_bytes()
     found = re.findall(rb'"message":"(\d+)"', log)
     assert found == [b"%d" % n for n in range(1, count + 1)]
+
+
+def test_a_disk_that_hangs_for_a_moment_costs_no_line(folder: Path) -> None:
+    """As where a load takes all processors, and nothing is written for a while: the command waits, and goes on."""
+    disk = folder / "disk"
+    settings = ["LB_RUN_ID=r", "LB_HOST=h", "LB_RING_BYTES=64KiB", f"LB_OUTPUT_DIR={disk}"]
+    command = ["env", *settings, *EXEC, "--", "sh", "-c", "echo ready; read word; seq 20000"]
+    with mounts.ext4(disk, folder / "image"):
+        with started(folder, *command, stdin=subprocess.PIPE) as process:
+            assert first_line(process) == b"ready\n"
+            assert process.stdin
+            with mounts.frozen(disk):
+                process.stdin.write(b"go\n")
+                process.stdin.flush()
+                # Longer than a full ring is waited for elsewhere.
+                time.sleep(0.5)
+            out, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, b"")
+        assert out.splitlines() == [b"%d" % number for number in range(1, 20001)]
+        output = [record for record in read_log(disk / "r/logs/tool-h.jsonl") if record["event_type"] == "output"]
+        assert len(output) == 20001
 
 
 def test_output_is_shown_at_once(folder: Path) -> None:

@@ -33,6 +33,10 @@ pub(crate) const OWN_FAILURE: u8 = 125;
 const CANNOT_RUN: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
+/// The longest wait for a full ring, unless another is configured. Who writes into a pipe is used to
+/// waiting for its reader, and where a load takes all processors our writer may not run for a while.
+const FULL_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// The longest wait at the end for file and Loki.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -82,13 +86,16 @@ fn configured(exec: &Exec, common: &Common) -> anyhow::Result<Config> {
         .iter()
         .filter_map(|(flag, key, value)| Some((*flag, *key, value.as_deref()?)))
         .collect();
-    let config = common.flags().load_for(&flags)?;
+    let mut config = common.flags().load_for(&flags)?;
     let unnamed =
         |name: &str| config.settings.iter().any(|s| s.key.name == name && s.source == "default");
     if unnamed("component") {
         bail!(
             "whose output is this? name it: lb exec --component NAME -- CMD, or set LB_COMPONENT"
         );
+    }
+    if unnamed("full_timeout_ms") {
+        config.ring.full_timeout = FULL_TIMEOUT;
     }
     Ok(config)
 }
