@@ -32,6 +32,34 @@ fn a_plugin_to_start_with_has_no_mistakes() {
 }
 
 #[test]
+fn the_example_of_the_documents_has_no_mistakes() {
+    let text = include_str!("../../docs/plugins.md");
+    let blocks = |language: &str| -> Vec<String> {
+        let found = text.split(&format!("```{language}\n")).skip(1);
+        found
+            .filter_map(|block| block.split_once("```"))
+            .map(|(block, _)| block.to_owned())
+            .collect()
+    };
+    let [manifest, values] = blocks("toml").try_into().unwrap();
+    let [datasources] = blocks("yaml").try_into().unwrap();
+    let lb = Lb::new();
+    lb.file("plugins/energy/plugin.toml", &manifest);
+    lb.file("plugins/energy/grafana/datasources.yaml", &datasources);
+    lb.file("lb.toml", &values);
+    let ran = lb.run("plugins check");
+    assert!(
+        ran.stdout.contains("energy: no mistakes (1 datasource, 0 dashboards)"),
+        "{}",
+        ran.stderr
+    );
+    lb.file("lb.toml", "");
+    let environment = text.split("LB_PLUGINS='").nth(1).unwrap().split('\'').next().unwrap();
+    let ran = Lb::new().env("LB_PLUGINS", environment).run("config show");
+    assert!(ran.stdout.contains(r#"{"energy":{"sites":["north"]}}"#), "{}", ran.stdout);
+}
+
+#[test]
 fn settings_are_listed_with_their_source() {
     let lb = Lb::new().env("LB_PROMETHEUS_URL", "http://me:hunter2@p:9090");
     lb.run("plugins init energy");

@@ -18,14 +18,14 @@ prometheus.url = "{url}"
 [plugins.own]
 url = "{url}"
 sites = ["north", "south.lab"]
-token = "{folder}/token"
+token = "~/token"
 """
 
 
 def everything(grafana: StandIn) -> None:
     """A configuration with which nothing is skipped; datasources are healthy where the stand-in itself is."""
     (grafana.folder / "token").write_text("s3cret-of-own\n", encoding="utf-8")
-    grafana.configuration(LOKI_AND_SITES.format(url=grafana.url, folder=grafana.folder))
+    grafana.configuration(LOKI_AND_SITES.format(url=grafana.url))
 
 
 def test_the_first_run_creates_the_second_changes_nothing(grafana: StandIn) -> None:
@@ -188,6 +188,9 @@ def test_a_token_is_made_kept_for_its_owner_and_used(grafana: StandIn) -> None:
     kept.unlink()
     assert results(grafana.configure("--save-token", **who))["token lb-log"] == "created"
     assert grafana.look()["accounts"] == ["lb-log"]
+
+    # Who has one is not asked, and not told, again.
+    assert "--save-token" not in grafana.configure(**who).stderr
 
     removed = results(grafana.configure("--remove", anonymous=""))
     assert removed["token lb-log"] == "removed"

@@ -137,7 +137,7 @@ impl Values {
     /// The file of a secret.
     pub(crate) fn secret_file(&self, name: &str) -> Option<Result<PathBuf, Missing>> {
         let setting = self.manifest.setting(name).filter(|s| s.kind == Kind::SecretFile)?;
-        let path = self.get(&setting.name).and_then(|(value, _)| value.as_str().map(PathBuf::from));
+        let path = self.get(&setting.name).and_then(|(value, _)| value.as_str().map(in_home));
         let absolute = path.map(|path| std::path::absolute(&path).unwrap_or(path));
         Some(absolute.ok_or_else(|| self.missing(name)))
     }
@@ -188,6 +188,14 @@ fn check_names(manifest: &Manifest, value: &Value) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// `~/` at the beginning of a path is the user's home.
+fn in_home(path: &str) -> PathBuf {
+    match (path.strip_prefix("~/"), std::env::var_os("HOME")) {
+        (Some(rest), Some(home)) => PathBuf::from(home).join(rest),
+        _ => PathBuf::from(path),
+    }
 }
 
 fn as_text(value: &Value) -> String {

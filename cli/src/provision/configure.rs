@@ -101,15 +101,17 @@ fn finish(session: &mut Session, say: Say) -> anyhow::Result<Outcome> {
 /// A token is less than a password: it opens this organisation alone, and can be taken back.
 fn offer_token(session: &mut Session, flags: &ConfigureFlags, say: Say) {
     let path = near(session.saved.path());
+    let has_one = session.saved.known().token.is_some();
     let wanted = flags.save_token
         || (!flags.no_save_token
+            && !has_one
             && !say.is_quiet()
             && ask(&format!(
                 "Make a token, so that no password is needed the next time? It is kept in {path}, \
                  readable by you alone."
             )));
     if !wanted {
-        if !flags.no_save_token && session.saved.known().token.is_none() {
+        if !flags.no_save_token && !has_one {
             say.remark(&format!(
                 "with --save-token a token is made, and kept in {path}, readable by you alone: no \
                  password is needed then"
