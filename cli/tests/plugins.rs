@@ -35,7 +35,8 @@ fn a_plugin_to_start_with_has_no_mistakes() {
 fn the_example_of_the_documents_has_no_mistakes() {
     let text = include_str!("../../docs/plugins.md");
     let blocks = |language: &str| -> Vec<String> {
-        let found = text.split(&format!("```{language}\n")).skip(1);
+        let fence = format!("```{language}\n");
+        let found = text.split(fence.as_str()).skip(1);
         found
             .filter_map(|block| block.split_once("```"))
             .map(|(block, _)| block.to_owned())
