@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import lb_log
 import pytest
@@ -100,6 +101,22 @@ def test_threads_and_the_standard_library(folder: Path) -> None:
     standard.removeHandler(handler)
     handler.close()
     assert Path(handler.path).read_bytes() == b""
+
+
+def test_the_handlers_of_existing_runners(folder: Path) -> None:
+    """They are seen, too, and nothing is shipped meanwhile."""
+    logger = logging.Logger("runner")
+    who: dict[str, Any] = {"component": "c", "host": "h", "run_id": "r"}
+    with observe() as seen:
+        jsonl = lb_log.attach_jsonl_handler(logger, output_dir=folder, **who)
+        loki = lb_log.attach_loki_handler(logger, enabled=True, endpoint="http://127.0.0.1:9", **who)
+        assert loki
+        logger.warning("w %d", 1, extra={"lb_workload": "cpu", "n": 2})
+        (record,) = seen.records
+        assert (record["message"], record["workload"], record["tags"]) == ("w 1", "cpu", {"n": 2})
+        loki.close()
+        jsonl.close()
+    assert not any(folder.rglob("*.jsonl"))
 
 
 CONFTEST = 'pytest_plugins = ["lb_log.testing"]\n'
