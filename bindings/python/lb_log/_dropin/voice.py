@@ -13,6 +13,8 @@ from lb_log._dropin.runs import Log
 
 # So many combinations of logger and fields are kept by a handler.
 MOST_CONTEXTS = 4096
+# A context that no record has: what claims it is counted as rejected.
+_IMPOSSIBLE = 2**32 - 1
 _PLAIN = logging.Formatter()
 _FRESH = logging.LogRecord("", 0, "", 0, "", None, None)
 
@@ -45,10 +47,16 @@ class Voice:
         seen = self.log.seen
         if seen.has(record):
             return
-        message, fields, tags = described(record, self._fields, self._tracer, self._tell)
+        try:
+            message, fields, tags = described(record, self._fields, self._tracer, self._tell)
+            context = self._context(record.name, fields)
+        except ValueError:
+            # Whose it is cannot be said: it is refused, and counted.
+            self.log.core.log(_IMPOSSIBLE, record.levelno, "")
+            raise
         if self._foreign is not None:
             message = self._foreign.format(record)
-        self.log.core.log(self._context(record.name, fields), record.levelno, message, time_of(record), tags)
+        self.log.core.log(context, record.levelno, message, time_of(record), tags)
         seen.add(record)
 
     def _context(self, logger: str, fields: Fields) -> int:
