@@ -88,7 +88,7 @@ prove: | toolchain ## the queue under loom, miri, sanitizers and fuzzing; most o
 	@tools/prove.sh $(PROVE)
 
 .PHONY: bench
-bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(BUILD)/bin/loki-go $(BUILD)/tools/loki $(STAMPS)/peers $(STAMPS)/go-tests $(STAMPS)/venv $(STAMPS)/lb_log ## speed beside the peers; takes minutes, wants a quiet machine
+bench: build $(BUILD)/bin/target $(BUILD)/bin/k6-timed $(BUILD)/bin/loki-go $(BUILD)/tools/loki $(STAMPS)/peers $(STAMPS)/python-peers $(STAMPS)/go-tests $(STAMPS)/venv $(STAMPS)/lb_log ## speed beside the peers; takes minutes, wants a quiet machine
 	@benches/run.sh $(BENCH)
 
 .PHONY: deps
@@ -167,11 +167,13 @@ PYTHON_TREE := bindings/python
 WHEEL_SOURCES := $(CORE_SOURCES) $(addprefix $(PYTHON_TREE)/,Cargo.toml pyproject.toml README.md) \
 	$(call tree,$(addprefix $(PYTHON_TREE)/,src lb_log lb_controller))
 
+# Linked by zig against an old glibc, so that it runs wherever CPython's own builds do. In a folder of its own: what is
+# compiled for zig is no use to the others. maturin asks the first python3 of the path for zig.
 $(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv | toolchain
 	@$(begin)
 	@rm -rf $(BUILD)/wheels
-	$(BUILD)/venv/bin/maturin build --quiet --locked --release --manifest-path $(PYTHON_TREE)/Cargo.toml \
-		--target-dir '$(CARGO_TARGET_DIR)' --out $(BUILD)/wheels
+	PATH='$(CURDIR)/$(BUILD)/venv/bin':"$$PATH" $(BUILD)/venv/bin/maturin build --quiet --locked --release --zig \
+		--compatibility manylinux_2_17 --manifest-path $(PYTHON_TREE)/Cargo.toml --target-dir $(BUILD)/wheel --out $(BUILD)/wheels
 	$(BUILD)/venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
 		--wheel-dir $(BUILD)/wheels $(PYTHON_TREE)/lb_controller
 	@$(stamp)
@@ -184,6 +186,14 @@ wheel: $(STAMPS)/wheel ## the wheels of lb_log and lb_controller for Python, in 
 $(STAMPS)/lb_log: $(STAMPS)/wheel $(STAMPS)/venv
 	@$(begin)
 	$(BUILD)/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-index --force-reinstall $(BUILD)/wheels/*.whl
+	@$(stamp)
+
+# The peers of `make bench BENCH=python`, and ours.
+$(STAMPS)/python-peers: benches/python-requirements.txt $(STAMPS)/wheel
+	@$(begin)
+	$(PYTHON) -m venv --clear $(BUILD)/python-peers
+	$(BUILD)/python-peers/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+		--requirement benches/python-requirements.txt $(BUILD)/wheels/lb_log-*.whl
 	@$(stamp)
 
 # Man pages and completions.

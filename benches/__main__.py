@@ -23,6 +23,7 @@ from benches import (
     outage,
     packing,
     places,
+    python_calls,
     reading,
     rest,
 )
@@ -43,6 +44,7 @@ PARTS = {
     "read": reading.run,
     "dashboards": dashboards.run,
     "dropin": dropin.run,
+    "python": python_calls.run,
 }
 
 

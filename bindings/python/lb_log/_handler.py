@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from lb_log._native import HandlerBase
 
 if TYPE_CHECKING:
-    from lb_log._native import Core, Stats
+    from lb_log._native import Core
+    from lb_log._types import Stats
 
 #: What formatters leave in a record.
 _LEFT_BEHIND = ["message", "asctime"]

@@ -2,52 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from logging import LogRecord
-from os import PathLike
 from types import TracebackType
-from typing import Any, TypeAlias, TypedDict, final
+from typing import Any, final
 
-from typing_extensions import Self
+from typing_extensions import Self, disjoint_base
 
-StrPath: TypeAlias = str | PathLike[str]
+from lb_log._types import Stats, StrPath
 
 __version__: str
-
-class Delivery(TypedDict):
-    """What became of a log's lines in Loki, of all processes that write to it:
-    `lines = acknowledged + below_level + pending + quarantined`."""
-
-    lines: int
-    acknowledged: int
-    below_level: int
-    pending: int
-    parked: int
-    quarantined: int
-    replayed: int
-    missing: int
-
-class Stats(TypedDict):
-    """The accounting of this process for one log, in records:
-    `offered = written + queued + dropped + rejected`."""
-
-    offered: int
-    written: int
-    queued: int
-    dropped: int
-    rejected: int
-    truncated: int
-    nonfinite: int
-    shared: int
-    recovered: int
-    damaged: int
-    write_errors: int
-    rotations: int
-    file_bytes: int
-    syncs: int
-    sync_errors: int
-    segments_deleted: int
-    rings_in: str
-    apart: bool
-    loki: Delivery | None
 
 @final
 class Core:
@@ -233,6 +195,7 @@ class Logger:
         /,
     ) -> None: ...
 
+@disjoint_base
 class HandlerBase:
     """The native half of `lb_log.Handler`."""
 

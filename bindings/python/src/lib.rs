@@ -47,6 +47,7 @@ mod _native {
 
     #[pymodule_init]
     fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
+        crate::process::check(module.py())?;
         crate::process::attend(module)
     }
 }

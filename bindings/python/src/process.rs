@@ -5,6 +5,7 @@ use std::ptr;
 use std::time::{Duration, Instant};
 
 use lb_core::shared::Shared;
+use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -62,6 +63,23 @@ fn soon(call: extern "C" fn(*mut c_void) -> c_int) -> bool {
 extern "C" fn go_on(_: *mut c_void) -> c_int {
     Python::attach(|py| py.detach(Shared::go_on_all));
     0
+}
+
+/// Refuses interpreters in which the module would not keep its promises.
+pub(crate) fn check(py: Python<'_>) -> PyResult<()> {
+    // SAFETY: the interpreter's lock is held, and both calls only look.
+    #[allow(unsafe_code)]
+    let id = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
+    if id != 0 {
+        let text = "lb_log works in the main interpreter only: log there, or use processes";
+        return Err(PyImportError::new_err(text));
+    }
+    let flags: String = py.import("sys")?.getattr("abiflags")?.extract()?;
+    if flags.contains('t') {
+        let text = "lb_log needs the interpreter's lock: use a Python that is not free-threaded";
+        return Err(PyImportError::new_err(text));
+    }
+    Ok(())
 }
 
 /// Asks the interpreter to tell us.
