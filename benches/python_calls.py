@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections import defaultdict
 from functools import partial
+from pathlib import Path
 
 from benches.pairs import Aim, Row, Spread, Table, alternate, ratios
 from benches.setting import BUILD, ROOT, Setting
@@ -30,14 +31,15 @@ MOST_MEMORY = 64 << 20
 
 def run(setting: Setting) -> list[Table]:
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
+    grown: dict[tuple[str, str], float] = {}
 
-    def measure(who: str, kind: str, calls: int) -> dict[str, float]:
+    def measure(who: str, kind: str, calls: int) -> None:
         with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
-            command = [PYTHON, "-I", PROGRAM, who, kind, str(calls), folder]
+            command: list[str | Path] = [PYTHON, "-I", PROGRAM, who, kind, str(calls), folder]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         told: dict[str, float] = json.loads(done.stdout)
         found[who, kind].append(told["ns"])
-        return told
+        grown[who, kind] = told["grown"]
 
     calls = setting.size(20_000, 200_000)
     cases = [("nothing", "plain", 10 * calls), *(("lb_log", kind, 2 * calls) for kind in OURS)]
@@ -46,7 +48,7 @@ def run(setting: Setting) -> list[Table]:
     known = {case[:2] for case in cases}
     cases += [(who, kind, calls // 4) for who, kinds in PEERS.items() for kind in kinds if (who, kind) not in known]
     alternate(setting.rounds, [(f"{who} {kind}", partial(measure, *(who, kind, calls))) for who, kind, calls in cases])
-    grown = measure("lb_log", "tags", setting.size(1_000_000, 10_000_000))["grown"]
+    measure("lb_log", "tags", setting.size(1_000_000, 10_000_000))
 
     empty = found["nothing", "plain"]
     rows = []
@@ -58,12 +60,14 @@ def run(setting: Setting) -> list[Table]:
         ours = found["handler", kind]
         aim = Aim(f"lb_log.Handler, {words}, takes {{}} of a handler that only calls getMessage", at_most=1.2)
         against = ratios(ours, found["only_message", kind])
-        rows.append(Row(f"lb_log.Handler, {words}; over getMessage alone", f"{Spread.of(ours).text(0)} ns", against, aim))
+        rows.append(
+            Row(f"lb_log.Handler, {words}; over getMessage alone", f"{Spread.of(ours).text(0)} ns", against, aim)
+        )
     for who, kinds in PEERS.items():
         for kind in kinds:
             over = ratios(found[who, kind], found["lb_log", kind][: len(found[who, kind])])
             rows.append(Row(f"{who}, {kind}; over Logger.info", f"{Spread.of(found[who, kind]).text(0)} ns", over))
     flat = Aim("memory grows by {} MiB over ten million records", at_most=MOST_MEMORY / (1 << 20))
-    size = grown / (1 << 20)
+    size = grown["lb_log", "tags"] / (1 << 20)
     rows.append(Row("memory over ten million records", f"{size:.1f} MiB", Spread.of([size]), flat))
     return [Table(setting.title("A call from Python"), rows)]

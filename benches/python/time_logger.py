@@ -12,6 +12,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class OnlyMessage(logging.Handler):
         record.getMessage()
 
 
-def standard(kind: str, folder: Path, handler: logging.Handler) -> Call:
+def standard(kind: str, handler: logging.Handler) -> Call:
     """Calls through `logging` with one handler."""
     log = logging.getLogger("bench.engine")
     log.setLevel(logging.DEBUG)
@@ -80,26 +81,26 @@ def handled(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
         handler.flush()
         return Path(handler.path)
 
-    return standard(kind, folder, handler), end
+    return standard(kind, handler), end
 
 
-def only_message(kind: str, folder: Path) -> tuple[Call, Callable[[], Path | None]]:
+def only_message(kind: str, _folder: Path) -> tuple[Call, Callable[[], Path | None]]:
     """Through a handler that writes nothing."""
-    return standard(kind, folder, OnlyMessage()), lambda: None
+    return standard(kind, OnlyMessage()), lambda: None
 
 
 def python_json_logger(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
-    from pythonjsonlogger.json import JsonFormatter
+    json_formatter: Any = import_module("pythonjsonlogger.json").JsonFormatter
 
     path = folder / "peer.jsonl"
     handler = logging.FileHandler(path)
-    handler.setFormatter(JsonFormatter("{asctime}{levelname}{name}{message}", style="{"))
-    return standard(kind, folder, handler), lambda: path
+    handler.setFormatter(json_formatter("{asctime}{levelname}{name}{message}", style="{"))
+    return standard(kind, handler), lambda: path
 
 
 def structlog_orjson(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
-    import orjson
-    import structlog
+    orjson: Any = import_module("orjson")
+    structlog: Any = import_module("structlog")
 
     path = folder / "peer.jsonl"
     sink = path.open("wb")
@@ -129,7 +130,7 @@ def structlog_orjson(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]
 
 
 def loguru(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
-    from loguru import logger
+    logger: Any = import_module("loguru").logger
 
     path = folder / "peer.jsonl"
     logger.remove()
@@ -150,7 +151,7 @@ def loguru(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
 
 def picologging_json(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
     """It has no JSON formatter: its fastest formatter writes plain text."""
-    import picologging
+    picologging: Any = import_module("picologging")
 
     path = folder / "peer.log"
     handler = picologging.FileHandler(str(path))

@@ -37,7 +37,12 @@ print(len(os.listdir("/proc/self/task")), len(os.listdir(".")))
 
 
 def test_the_stub_is_true() -> None:
-    arguments = ["--mypy-config-file", TESTS / "pyproject.toml", "--allowlist", PACKAGE / "stubtest.txt"]
+    arguments: list[str | Path] = [
+        "--mypy-config-file",
+        TESTS / "pyproject.toml",
+        "--allowlist",
+        PACKAGE / "stubtest.txt",
+    ]
     said = run("-W", "ignore", "-m", "mypy.stubtest", "lb_log._native", *arguments)
     assert "no issues" in said
 
