@@ -33,22 +33,22 @@ def run(setting: Setting) -> list[Table]:
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     grown: dict[tuple[str, str], float] = {}
 
-    def measure(who: str, kind: str, calls: int) -> None:
+    def measure(who: str, kind: str, bursts: int) -> None:
         with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
-            command: list[str | Path] = [PYTHON, "-I", PROGRAM, who, kind, str(calls), folder]
+            command: list[str | Path] = [PYTHON, "-I", PROGRAM, who, kind, str(bursts), folder]
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
         told: dict[str, float] = json.loads(done.stdout)
         found[who, kind].append(told["ns"])
         grown[who, kind] = told["grown"]
 
-    calls = setting.size(20_000, 200_000)
-    cases = [("nothing", "plain", 10 * calls), *(("lb_log", kind, 2 * calls) for kind in OURS)]
+    bursts = setting.size(20, 100)
+    cases = [("nothing", "plain", 4 * bursts), *(("lb_log", kind, 2 * bursts) for kind in OURS)]
     for kind in HANDLED:
-        cases += [("handler", kind, calls), ("only_message", kind, calls)]
+        cases += [("handler", kind, bursts), ("only_message", kind, bursts)]
     known = {case[:2] for case in cases}
-    cases += [(who, kind, calls // 4) for who, kinds in PEERS.items() for kind in kinds if (who, kind) not in known]
-    alternate(setting.rounds, [(f"{who} {kind}", partial(measure, *(who, kind, calls))) for who, kind, calls in cases])
-    measure("lb_log", "tags", setting.size(1_000_000, 10_000_000))
+    cases += [(who, kind, bursts // 4) for who, kinds in PEERS.items() for kind in kinds if (who, kind) not in known]
+    alternate(setting.rounds, [(f"{who} {kind}", partial(measure, who, kind, count)) for who, kind, count in cases])
+    measure("lb_log", "tags", setting.size(1_000, 10_000))
 
     empty = found["nothing", "plain"]
     rows = []

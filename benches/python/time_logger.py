@@ -1,4 +1,7 @@
-"""One logger, timed: WHO RECORDS FOLDER → nanoseconds a call, as JSON. All of its lines are in a file at the end.
+"""One logger, timed: WHO KIND BURSTS FOLDER → nanoseconds a call, as JSON. All of its lines are in a file at the end.
+
+A burst fits a ring, and the file has it before the next: what is timed is the call, and not the disk. The median of the
+bursts, so that what else the machine does now and then does not count.
 
 Run by `benches/python_calls.py`, each time in a process of its own.
 """
@@ -9,6 +12,7 @@ import gc
 import json
 import logging
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -20,7 +24,12 @@ from typing import Any
 MESSAGE = "the generator has finished a step of its warm-up and goes on with the next one of the configured plan"
 TEMPLATE = "the generator has finished step %d of its warm-up and goes on with the next one of the configured %s"
 
+#: Calls in a burst, and bursts before the first one that counts.
+BURST, WARM = 1000, 5
+
 Call = Callable[[], object]
+#: A call, what waits until the file has its lines, and the end, which says what file that is.
+Timed = tuple[Call, Call, Callable[[], Path | None]]
 
 
 def nothing() -> None:
@@ -31,7 +40,7 @@ def identity(folder: Path) -> dict[str, Any]:
     return {"component": "bench", "host": "h", "run_id": "r", "output_dir": folder}
 
 
-def ours(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
+def ours(kind: str, folder: Path) -> Timed:
     """Calls of lb_log.Logger."""
     import lb_log
 
@@ -47,7 +56,7 @@ def ours(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
         log.close(60)
         return Path(log.path)
 
-    return calls[kind], end
+    return calls[kind], log.flush, end
 
 
 class OnlyMessage(logging.Handler):
@@ -71,7 +80,7 @@ def standard(kind: str, handler: logging.Handler) -> Call:
     return lambda: log.info(MESSAGE)
 
 
-def handled(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
+def handled(kind: str, folder: Path) -> Timed:
     """Through lb_log.Handler."""
     import lb_log
 
@@ -81,24 +90,24 @@ def handled(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
         handler.flush()
         return Path(handler.path)
 
-    return standard(kind, handler), end
+    return standard(kind, handler), handler.flush, end
 
 
-def only_message(kind: str, _folder: Path) -> tuple[Call, Callable[[], Path | None]]:
+def only_message(kind: str, _folder: Path) -> Timed:
     """Through a handler that writes nothing."""
-    return standard(kind, OnlyMessage()), lambda: None
+    return standard(kind, OnlyMessage()), nothing, lambda: None
 
 
-def python_json_logger(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
+def python_json_logger(kind: str, folder: Path) -> Timed:
     json_formatter: Any = import_module("pythonjsonlogger.json").JsonFormatter
 
     path = folder / "peer.jsonl"
     handler = logging.FileHandler(path)
     handler.setFormatter(json_formatter("{asctime}{levelname}{name}{message}", style="{"))
-    return standard(kind, handler), lambda: path
+    return standard(kind, handler), handler.flush, lambda: path
 
 
-def structlog_orjson(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
+def structlog_orjson(kind: str, folder: Path) -> Timed:
     orjson: Any = import_module("orjson")
     structlog: Any = import_module("structlog")
 
@@ -126,10 +135,10 @@ def structlog_orjson(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]
         "bound": lambda: bound.info(MESSAGE),
         "tags": lambda: log.info(MESSAGE, user="u", attempt=3, ratio=0.5, ok=True),
     }
-    return calls[kind], end
+    return calls[kind], nothing, end
 
 
-def loguru(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
+def loguru(kind: str, folder: Path) -> Timed:
     logger: Any = import_module("loguru").logger
 
     path = folder / "peer.jsonl"
@@ -146,10 +155,10 @@ def loguru(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
         logger.remove()
         return path
 
-    return calls[kind], end
+    return calls[kind], nothing, end
 
 
-def picologging_json(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]:
+def picologging_json(kind: str, folder: Path) -> Timed:
     """It has no JSON formatter: its fastest formatter writes plain text."""
     picologging: Any = import_module("picologging")
 
@@ -168,11 +177,11 @@ def picologging_json(kind: str, folder: Path) -> tuple[Call, Callable[[], Path]]
         handler.close()
         return path
 
-    return calls[kind], end
+    return calls[kind], nothing, end
 
 
-WHO: dict[str, Callable[[str, Path], tuple[Call, Callable[[], Path | None]]]] = {
-    "nothing": lambda _kind, _folder: (nothing, lambda: None),
+WHO: dict[str, Callable[[str, Path], Timed]] = {
+    "nothing": lambda _kind, _folder: (nothing, nothing, lambda: None),
     "lb_log": ours,
     "handler": handled,
     "only_message": only_message,
@@ -189,17 +198,20 @@ def memory() -> int:
 
 
 def main() -> None:
-    who, kind, count, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-    call, end = WHO[who](kind, folder)
-    for _ in range(min(count, 2000)):
-        call()
+    who, kind, bursts, folder = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+    call, drain, end = WHO[who](kind, folder)
     gc.collect()
     gc.disable()
-    before = memory()
-    began = time.perf_counter_ns()
-    for _ in range(count):
-        call()
-    took = time.perf_counter_ns() - began
+    took = []
+    before = 0
+    for burst in range(bursts + WARM):
+        if burst == WARM:
+            before = memory()
+        began = time.perf_counter_ns()
+        for _ in range(BURST):
+            call()
+        took.append((time.perf_counter_ns() - began) / BURST)
+        drain()
     grown = memory() - before
     path = end()
     lines = 0
@@ -207,9 +219,9 @@ def main() -> None:
         with path.open("rb") as file:
             lines = sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(1 << 20), b""))
         path.unlink()
-        if lines != count + min(count, 2000):
-            raise AssertionError(f"{who}: {lines} lines of {count + min(count, 2000)} calls")
-    print(json.dumps({"ns": took / count, "lines": lines, "grown": grown}))
+        if lines != len(took) * BURST:
+            raise AssertionError(f"{who}: {lines} lines of {len(took) * BURST} calls")
+    print(json.dumps({"ns": statistics.median(took[WARM:]), "lines": lines, "grown": grown}))
 
 
 main()

@@ -116,8 +116,9 @@ def test_openers_of_one_path_share_its_core(folder: Path) -> None:
 
 def test_mistakes_are_named_all_at_once(folder: Path) -> None:
     with pytest.raises(ValueError, match="repetition") as caught:
-        lb_log.Logger(componnt="x", repetition=0, output_dir=folder)
+        lb_log.Logger(componnt="x", repetition=0, host=object(), output_dir=folder)  # type: ignore[arg-type]
     assert "did you mean component?" in str(caught.value)
+    assert "argument: host: expected text, a number or a path, found object" in str(caught.value)
     assert not list(folder.iterdir())
 
 

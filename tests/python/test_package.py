@@ -49,7 +49,8 @@ def test_the_stub_is_true() -> None:
 
 def test_the_wheel_runs_on_old_systems_and_has_its_types() -> None:
     (wheel,) = (ROOT / "build" / "wheels").glob("lb_log-*.whl")
-    assert "-cp310-abi3-manylinux_2_17_" in wheel.name
+    assert "-cp310-abi3-" in wheel.name
+    assert "manylinux_2_17_x86_64" in wheel.name
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {"lb_log/py.typed", "lb_log/_native.pyi", "lb_log/_native.abi3.so"} <= names
 

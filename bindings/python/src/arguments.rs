@@ -31,7 +31,13 @@ pub(crate) fn settings(arguments: Option<&Bound<'_, PyDict>>) -> PyResult<Settin
             Err(error) => mistakes.push(format!("argument: {name}: {}", error.value(value.py()))),
         }
     }
-    if mistakes.is_empty() { Ok(settings) } else { Err(PyValueError::new_err(mistakes.join("\n"))) }
+    if mistakes.is_empty() {
+        return Ok(settings);
+    }
+    // All mistakes at once.
+    let others = config::load(Value::Object(settings).to_string().as_bytes());
+    mistakes.extend(others.err().map(|error| error.to_string()));
+    Err(PyValueError::new_err(mistakes.join("\n")))
 }
 
 /// As [`settings`], from a mapping.

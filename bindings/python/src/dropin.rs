@@ -12,9 +12,10 @@ use pyo3::types::{PyDict, PyMapping, PyString, PyType};
 use serde_json::Map;
 
 use crate::arguments::{load_tolerant, settings_of};
-use crate::core::{Call, Core, Part, level_of_number, offer};
+use crate::core::{Core, Part};
 use crate::handler::{is_standard, nanoseconds};
 use crate::json::{Others, text_of, to_json};
+use crate::offer::{Call, level_of_number, offer};
 use crate::seen::Seen;
 use crate::tags::{Owned, owned};
 use crate::trouble::{raised, told};

@@ -13,8 +13,9 @@ use pyo3::types::{PyDict, PyFloat, PyFrozenSet, PyString, PyTuple, PyType};
 use serde_json::json;
 
 use crate::arguments::settings;
-use crate::core::{Call, Core, Part, level_of_number, offer};
+use crate::core::{Core, Part};
 use crate::logger::traceback;
+use crate::offer::{Call, level_of_number, offer};
 
 /// What the handler has from its arguments, and what it has learned.
 struct Inner {

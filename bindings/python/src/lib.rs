@@ -12,6 +12,7 @@ mod handler;
 mod json;
 mod logger;
 mod observing;
+mod offer;
 mod process;
 mod seen;
 mod tags;

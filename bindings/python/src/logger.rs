@@ -9,8 +9,9 @@ use pyo3::types::{PyDict, PyMapping, PyTuple};
 use serde_json::{Map, Value, json};
 
 use crate::arguments::{Settings, settings};
-use crate::core::{Call, Part, level_of, offer, seconds, stats_dict};
+use crate::core::{Part, seconds, stats_dict};
 use crate::json::{Others, to_json};
+use crate::offer::{Call, level_of, offer};
 use crate::tags::{self, Tag};
 use crate::trouble::{raised, told};
 

@@ -12,7 +12,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::core::{Call, Part, converted};
+use crate::core::Part;
+use crate::offer::{Call, converted};
 use crate::tags::Owned;
 
 /// What is waited for files that hold nothing.
