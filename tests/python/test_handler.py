@@ -81,10 +81,10 @@ def test_exceptions_and_stacks_are_tags(folder: Path, log: logging.Logger) -> No
 
 
 def test_levels_of_one_s_own(folder: Path, log: logging.Logger) -> None:
-    logging.addLevelName(25, "NOTICE")
+    logging.addLevelName(22, "NOTICE")
     ours = handler(folder)
     log.addHandler(ours)
-    log.log(25, "notice")
+    log.log(22, "notice")
     log.log(5, "five")
     log.log(60, "sixty")
     found = [(record["level"], record["tags"]["level_name"]) for record in records(ours)]
