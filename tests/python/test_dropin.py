@@ -10,6 +10,7 @@ import logging.handlers
 import queue
 import shutil
 import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,7 +26,6 @@ pytestmark = pytest.mark.usefixtures("no_settings")
 
 def test_a_record_is_what_it_was(logger: logging.Logger, folder: Path) -> None:
     handler = attached(logger, folder, workload="w", package="p", plugin="g", scenario="s", repetition=3, tags={"a": 1})
-    before = dict(logging.makeLogRecord({}).__dict__)
     logger.warning("%s of %d", "text", 7)
     (record,) = records(handler)
     assert Path(handler.baseFilename) == folder / "logs" / "runner-node-1.jsonl"
@@ -43,7 +43,26 @@ def test_a_record_is_what_it_was(logger: logging.Logger, folder: Path) -> None:
         "plugin": "g",
         "tags": {"a": 1},
     }
-    assert set(before) == set(logging.makeLogRecord({}).__dict__)
+
+
+@pytest.mark.parametrize("extra", [None, {"lb_phase": "run", "mine": 1}], ids=["plain", "extra"])
+def test_nothing_is_left_in_a_record_nor_is_it_kept(
+    logger: logging.Logger, folder: Path, monkeypatch: pytest.MonkeyPatch, extra: dict[str, object] | None
+) -> None:
+    attached(logger, folder)
+    # pytest's own handlers leave something, and keep it.
+    monkeypatch.setattr(logger, "propagate", False)
+    try:
+        raise OSError("x")
+    except OSError as error:
+        info = (type(error), error, error.__traceback__) if extra else None
+    record = logger.makeRecord("dropin_test", 20, "f.py", 1, "%s", ("m",), info, extra=extra)
+    before = dict(record.__dict__)
+    logger.handle(record)
+    assert record.__dict__ == before
+    reference = weakref.ref(record)
+    del record
+    assert reference() is None
 
 
 def test_attributes_of_a_record(logger: logging.Logger, folder: Path) -> None:
