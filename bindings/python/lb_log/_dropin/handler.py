@@ -27,7 +27,7 @@ class RecordHandler(logging.Handler):
             voice = self._voice
             if voice is None or voice.formatter is not self.formatter:
                 voice = self._speak()
-            voice.write(record)
+            voice.write(record, self)
         except RecursionError:
             raise
         except Exception:
@@ -44,7 +44,7 @@ class RecordHandler(logging.Handler):
                 log.seen.expect_several()
             self.run.ship()
             fields, tags = self.context()
-            voice = Voice(log, self.formatter, fields, {**self.run.labels(), **tags}, self.handleError)
+            voice = Voice(log, self.formatter, fields, {**self.run.labels(), **tags})
             self._voice = voice
         return voice
 

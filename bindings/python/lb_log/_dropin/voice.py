@@ -8,7 +8,7 @@ from typing import Any
 from lb_log import _native
 from lb_log._dropin import arguments
 from lb_log._dropin.formatter import JsonlLogFormatter
-from lb_log._dropin.record import Fields, Tell, described, time_of
+from lb_log._dropin.record import Fields, described, time_of
 from lb_log._dropin.runs import Log
 
 # So many combinations of logger and fields are kept by a handler.
@@ -22,16 +22,13 @@ _FRESH = logging.LogRecord("", 0, "", 0, "", None, None)
 class Voice:
     """Writes records of a handler into a log."""
 
-    def __init__(
-        self, log: Log, formatter: logging.Formatter | None, fields: Fields, tags: dict[str, Any], tell: Tell
-    ) -> None:
+    def __init__(self, log: Log, formatter: logging.Formatter | None, fields: Fields, tags: dict[str, Any]) -> None:
         self.log = log
         self.formatter = formatter
         self._foreign = None if isinstance(formatter, JsonlLogFormatter) else formatter
         self._tracer = formatter if isinstance(formatter, logging.Formatter) else _PLAIN
         self._fields = fields
         self._tags = tags
-        self._tell = tell
         # By logger, of records that bring no fields of their own; and of the others.
         self._contexts: dict[str, int] = {}
         self._others: dict[tuple[str, Fields], int] = {}
@@ -39,8 +36,8 @@ class Voice:
         if self._foreign is None:
             self._speaker = _native.Speaker(log.core, log.seen, self._contexts, _FRESH)
 
-    def write(self, record: logging.LogRecord) -> None:
-        """Hand the record to the log, unless a handler of this file has done so."""
+    def write(self, record: logging.LogRecord, handler: logging.Handler) -> None:
+        """Hand the record to the log, unless a handler of this file has done so; `handler` hears of errors."""
         # Most records are plain, and go the native way.
         if self._speaker is not None and self._speaker.speak(record):
             return
@@ -48,7 +45,7 @@ class Voice:
         if seen.has(record):
             return
         try:
-            message, fields, tags = described(record, self._fields, self._tracer, self._tell)
+            message, fields, tags = described(record, self._fields, self._tracer, handler.handleError)
             context = self._context(record.name, fields)
         except ValueError:
             # Whose it is cannot be said: it is refused, and counted.
