@@ -312,3 +312,25 @@ def test_secrets_are_in_no_output_file_or_command_line(grafana: StandIn) -> None
     for secret in secrets:
         assert secret not in said
         assert [path for path, text in written.items() if secret in text] == []
+
+
+def test_what_cannot_be_taken_away_is_named_and_the_token_stays(grafana: StandIn) -> None:
+    who = {"LB_GRAFANA_USERNAME": "admin", "LB_GRAFANA_PASSWORD": PASSWORD}
+    grafana.configure("--save-token", "--loki-endpoint", grafana.url, **who)
+    grafana.change(faults=[{"method": "DELETE", "path": "/api/datasources", **json_fault(403, "Permissions needed")}])
+    ran = grafana.configure("--remove", anonymous="")
+    assert (ran.code, results(ran)["datasource lb-loki"]) == (1, "failed")
+    assert results(ran)["folder lb-log"] == "removed"
+    grafana.change(
+        faults=[{"method": "GET", "path": "/api/datasources", "status": 502, "type": "text/html", "body": HTML}]
+    )
+    ran = grafana.configure("--remove", anonymous="")
+    assert ran.code != 0
+    assert "not Grafana's answer" in ran.document["stopped"]
+    assert "token" in (grafana.folder / "state/lb-log/grafana.json").read_text("utf-8")
+    grafana.change()
+    ran = grafana.configure("--remove", anonymous="")
+    assert (ran.code, results(ran)["datasource lb-loki"]) == (0, "removed")
+    seen = grafana.look()
+    assert not seen["datasources"]
+    assert seen["accounts"] == []

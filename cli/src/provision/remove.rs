@@ -5,6 +5,7 @@ use lb_core::http::api::Method;
 use super::grafana::Trouble;
 use super::report::{Became, Object};
 use super::session::{FOLDER, MARK, Session};
+use crate::Outcome;
 use crate::plugins::dashboard::{Dashboard, TAG};
 use crate::plugins::shelf::Shelf;
 
@@ -19,7 +20,9 @@ pub(super) fn run(session: &mut Session, shelf: &Shelf) {
     }
     remove_datasources(session);
     session.object(Object::new("folder", FOLDER, FOLDER, ""), remove_folder);
-    if let Some(account) = session.saved.known().service_account {
+    // The token goes last, and only when nothing is left that needs it.
+    let account = session.saved.known().service_account;
+    if let (Some(account), Outcome::Done) = (account, session.report.outcome()) {
         let object = Object::new("token", "lb-log", "lb-log", "");
         session.object(object, |session| {
             let path = format!("/api/serviceaccounts/{account}");
@@ -29,7 +32,7 @@ pub(super) fn run(session: &mut Session, shelf: &Shelf) {
             Ok(Became::Removed)
         });
     }
-    if session.report.stopped.is_none() {
+    if session.report.outcome() == Outcome::Done {
         session.saved.forget();
     }
 }
@@ -49,17 +52,16 @@ fn remove_dashboard(session: &mut Session, dashboard: &Dashboard) -> Result<Beca
 
 /// Those of hosts that the configuration does not name any more, too.
 fn remove_datasources(session: &mut Session) {
-    let mut listed = None;
-    let all = Object::new("datasource", "-", "all", "");
-    session.object(all, |session| {
-        listed = session.grafana.get("/api/datasources")?;
-        Ok(Became::Unchanged)
-    });
-    // It stands for the list alone.
-    if listed.is_some() {
-        session.report.objects.pop();
+    if session.report.stopped.is_some() {
+        return;
     }
-    let listed = listed.unwrap_or_default();
+    let listed = match session.grafana.get("/api/datasources") {
+        Ok(listed) => listed.unwrap_or_default(),
+        Err(trouble) => {
+            session.object(Object::new("datasource", "-", "all", ""), |_| Err(trouble));
+            return;
+        }
+    };
     for theirs in listed.as_array().into_iter().flatten() {
         let Some(plugin) = theirs["jsonData"][MARK].as_str() else { continue };
         let text = |name: &str| theirs[name].as_str().unwrap_or_default();

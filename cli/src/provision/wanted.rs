@@ -9,7 +9,7 @@ use super::saved::Saved;
 use super::secrets;
 use crate::args::Common;
 use crate::args::provision::GrafanaFlags;
-use crate::plugins::datasource::Skipped;
+use crate::plugins::datasource::{Datasource, Skipped};
 use crate::plugins::mistakes::Mistakes;
 use crate::plugins::shelf::{Shelf, Wanted};
 use crate::plugins::values::Own;
@@ -43,15 +43,12 @@ impl Plan {
         let wanted = shelf.wanted(&values, &mut mistakes);
         let mut wanted = mistakes.or(wanted)?;
         if flags.no_loki {
-            let (loki, others) =
-                wanted.datasources.into_iter().partition(|datasource| datasource.kind == "loki");
-            wanted.datasources = others;
-            let skipped = |datasource: crate::plugins::datasource::Datasource| {
-                let (uid, name) = (datasource.uid, datasource.name);
-                (datasource.plugin, Skipped { uid, name, why: "--no-loki".to_owned() })
-            };
-            let loki: Vec<_> = loki;
-            wanted.skipped.extend(loki.into_iter().map(skipped));
+            for Datasource { plugin, uid, name, .. } in
+                wanted.datasources.extract_if(.., |datasource| datasource.kind == "loki")
+            {
+                let why = "--no-loki".to_owned();
+                wanted.skipped.push((plugin, Skipped { uid, name, why }));
+            }
         }
         for datasource in &mut wanted.datasources {
             secrets::add(datasource, &config);
