@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyString};
 use crate::core::Part;
 use crate::json::text_of;
 use crate::observing;
-use crate::tags::{Borrowed, Owned, Tag, all_plain, owned};
+use crate::tags::{Owned, Tag, borrowed, owned};
 use crate::trouble::{raised, told};
 
 /// The level of a number as `logging` has them, or of a name. A number between two levels means
@@ -63,16 +63,17 @@ pub(crate) fn offer(part: &Part, call: Call<'_, '_>) -> PyResult<()> {
     }
     if let Ok(message) = call.message.cast_exact::<PyString>()
         && let Ok(message) = message.to_str()
-        && call.tags.is_none_or(all_plain)
     {
-        let tags = Borrowed { bound: call.bound, given: call.tags };
         let Call { context, level, timestamp_ns, .. } = call;
         let message = message.as_bytes();
-        match part.try_log(Record { context, level, timestamp_ns, message, tags }) {
-            Ok(()) => return Ok(()),
-            Err(Error::WouldWait) => {}
-            Err(Error::Closed) if !part.is_closed() => {}
-            Err(error) => return failed(part, call.message.py(), error),
+        let offered = borrowed(call.bound, call.tags, |tags| {
+            part.try_log(Record { context, level, timestamp_ns, message, tags })
+        });
+        match offered {
+            Some(Ok(())) => return Ok(()),
+            None | Some(Err(Error::WouldWait)) => {}
+            Some(Err(Error::Closed)) if !part.is_closed() => {}
+            Some(Err(error)) => return failed(part, call.message.py(), error),
         }
     }
     offer_slowly(part, call)

@@ -5,6 +5,7 @@ use lb_core::record::TagValue;
 use pyo3::IntoPyObjectExt;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+use smallvec::SmallVec;
 
 use crate::json::{Others, text_of, to_json};
 
@@ -102,33 +103,35 @@ fn plain<'a>(value: &'a Bound<'_, PyAny>) -> Option<TagValue<'a>> {
     value.is_none().then_some(TagValue::Null)
 }
 
-/// Whether every tag can be borrowed.
-pub(crate) fn all_plain(tags: &Bound<'_, PyDict>) -> bool {
-    tags.iter().all(|(key, value)| {
-        key.cast_exact::<PyString>().is_ok_and(|key| key.to_str().is_ok())
-            && plain(&value).is_some()
-    })
-}
-
-/// Tags of a bound logger, and those of a call, all plain.
+/// Tags of a bound logger, and those of a call, all borrowed.
 #[derive(Clone, Copy)]
-pub(crate) struct Borrowed<'a, 'py> {
-    pub(crate) bound: &'a [Tag],
-    pub(crate) given: Option<&'a Bound<'py, PyDict>>,
+pub(crate) struct Borrowed<'a> {
+    bound: &'a [Tag],
+    given: &'a [(&'a [u8], TagValue<'a>)],
 }
 
-impl TagList for Borrowed<'_, '_> {
+/// Hands over tags as they are, each looked at once; `None` where one of them has to be converted.
+#[inline]
+pub(crate) fn borrowed<R>(
+    bound: &[Tag],
+    given: Option<&Bound<'_, PyDict>>,
+    then: impl FnOnce(Borrowed<'_>) -> R,
+) -> Option<R> {
+    let Some(given) = given else { return Some(then(Borrowed { bound, given: &[] })) };
+    let held: SmallVec<[_; 8]> = given.iter().collect();
+    let mut tags = SmallVec::<[_; 8]>::new();
+    for (key, value) in &held {
+        let key = key.cast_exact::<PyString>().ok()?.to_str().ok()?;
+        tags.push((key.as_bytes(), plain(value)?));
+    }
+    Some(then(Borrowed { bound, given: &tags }))
+}
+
+impl TagList for Borrowed<'_> {
     #[inline]
     fn visit(&self, each: &mut dyn FnMut(&[u8], TagValue<'_>) -> bool) {
-        if !visit(self.bound, each) {
-            return;
-        }
-        for (key, value) in self.given.into_iter().flatten() {
-            let key = key.cast_exact::<PyString>().ok().and_then(|key| key.to_str().ok());
-            let (Some(key), Some(value)) = (key, plain(&value)) else { continue };
-            if !each(key.as_bytes(), value) {
-                return;
-            }
+        if visit(self.bound, each) {
+            self.given.visit(each);
         }
     }
 }
