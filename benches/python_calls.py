@@ -41,14 +41,14 @@ def run(setting: Setting) -> list[Table]:
         found[who, kind].append(told["ns"])
         grown[who, kind] = told["grown"]
 
-    bursts = setting.size(20, 100)
+    bursts = setting.size(50, 250)
     cases = [("nothing", "plain", 4 * bursts), *(("lb_log", kind, 2 * bursts) for kind in OURS)]
     for kind in HANDLED:
         cases += [("handler", kind, bursts), ("only_message", kind, bursts)]
     known = {case[:2] for case in cases}
     cases += [(who, kind, bursts // 4) for who, kinds in PEERS.items() for kind in kinds if (who, kind) not in known]
     alternate(setting.rounds, [(f"{who} {kind}", partial(measure, who, kind, count)) for who, kind, count in cases])
-    measure("lb_log", "tags", setting.size(1_000, 10_000))
+    measure("lb_log", "tags", setting.size(5_000, 50_000))
 
     empty = found["nothing", "plain"]
     rows = []

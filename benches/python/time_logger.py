@@ -1,7 +1,7 @@
 """One logger, timed: WHO KIND BURSTS FOLDER → nanoseconds a call, as JSON. All of its lines are in a file at the end.
 
-A burst fits a ring, and the file has it before the next: what is timed is the call, and not the disk. The median of the
-bursts, so that what else the machine does now and then does not count.
+A burst is shorter than a slice of the scheduler's and fits a ring, and the file has it before the next: what is timed
+is the call, and not the disk. The median of the bursts, so that what else the machine does does not count.
 
 Run by `benches/python_calls.py`, each time in a process of its own.
 """
@@ -25,7 +25,7 @@ MESSAGE = "the generator has finished a step of its warm-up and goes on with the
 TEMPLATE = "the generator has finished step %d of its warm-up and goes on with the next one of the configured %s"
 
 #: Calls in a burst, and bursts before the first one that counts.
-BURST, WARM = 1000, 5
+BURST, WARM = 200, 10
 
 Call = Callable[[], object]
 #: A call, what waits until the file has its lines, and the end, which says what file that is.
@@ -34,6 +34,11 @@ Timed = tuple[Call, Call, Callable[[], Path | None]]
 
 def nothing() -> None:
     """A call that does nothing, for the loop's own cost."""
+
+
+def rest() -> None:
+    """Between two bursts of those that wait for nothing: a scheduler is kinder to who waits."""
+    time.sleep(0.002)
 
 
 def identity(folder: Path) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def handled(kind: str, folder: Path) -> Timed:
 
 def only_message(kind: str, _folder: Path) -> Timed:
     """Through a handler that writes nothing."""
-    return standard(kind, OnlyMessage()), nothing, lambda: None
+    return standard(kind, OnlyMessage()), rest, lambda: None
 
 
 def python_json_logger(kind: str, folder: Path) -> Timed:
@@ -104,7 +109,7 @@ def python_json_logger(kind: str, folder: Path) -> Timed:
     path = folder / "peer.jsonl"
     handler = logging.FileHandler(path)
     handler.setFormatter(json_formatter("{asctime}{levelname}{name}{message}", style="{"))
-    return standard(kind, handler), handler.flush, lambda: path
+    return standard(kind, handler), rest, lambda: path
 
 
 def structlog_orjson(kind: str, folder: Path) -> Timed:
@@ -135,7 +140,7 @@ def structlog_orjson(kind: str, folder: Path) -> Timed:
         "bound": lambda: bound.info(MESSAGE),
         "tags": lambda: log.info(MESSAGE, user="u", attempt=3, ratio=0.5, ok=True),
     }
-    return calls[kind], nothing, end
+    return calls[kind], rest, end
 
 
 def loguru(kind: str, folder: Path) -> Timed:
@@ -155,7 +160,7 @@ def loguru(kind: str, folder: Path) -> Timed:
         logger.remove()
         return path
 
-    return calls[kind], nothing, end
+    return calls[kind], rest, end
 
 
 def picologging_json(kind: str, folder: Path) -> Timed:
@@ -177,11 +182,11 @@ def picologging_json(kind: str, folder: Path) -> Timed:
         handler.close()
         return path
 
-    return calls[kind], nothing, end
+    return calls[kind], rest, end
 
 
 WHO: dict[str, Callable[[str, Path], Timed]] = {
-    "nothing": lambda _kind, _folder: (nothing, nothing, lambda: None),
+    "nothing": lambda _kind, _folder: (nothing, rest, lambda: None),
     "lb_log": ours,
     "handler": handled,
     "only_message": only_message,
