@@ -58,6 +58,7 @@ def test_every_layout_by_time(folder: Path) -> None:
     assert messages("older", "r") == list("012345789")
     assert messages(run / "node") == list("027")
     assert messages(run, "r", run / "node") == list("01245789"), "runs that overlap are read once"
+    assert messages("r", "benchmark_results/r", "./benchmark_results/../benchmark_results/r/logs") == list("01245789")
     assert messages(run / "logs" / "c-h.jsonl") == list("14589"), "a file stands for its log"
     (folder / "benchmark_results" / "older" / "logs" / "c-h.jsonl").touch()
     assert messages() == list("3"), "the run that was written to last"

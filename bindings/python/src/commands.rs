@@ -164,7 +164,16 @@ pub(crate) fn find_logs(
 }
 
 fn files(log: &Log) -> Vec<OsString> {
-    log.records().map(|path| path.as_os_str().to_owned()).collect()
+    log.records().map(|path| in_real_folder(path).into_os_string()).collect()
+}
+
+/// The same path however its folder was named.
+fn in_real_folder(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| Path::new(".").join(folder).canonicalize().ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
+    }
 }
 
 /// Text that cannot steer a terminal.
