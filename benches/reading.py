@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
+from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
 from support.paths import LB
 
 from benches.encoding import k6_log
-from benches.packing import MIB, repeated
+from benches.packing import MIB
 from benches.pairs import Aim, Row, Spread, Table, alternate, ratios
 from benches.programs import Programs
 from benches.setting import Setting
@@ -23,8 +25,20 @@ ERRORS: dict[str, Sequence[str]] = {
 }
 
 
+def day_by_day(source: Path, size: int, target: Path) -> Path:
+    """A file so large: the same again, each copy a day later, so that it is in order."""
+    content, mark = source.read_bytes(), b'"timestamp":"'
+    begin = content.index(mark) + len(mark)
+    first = content[begin : begin + len("2026-11-22")]
+    with target.open("wb") as file:
+        for number in range(max(1, size // len(content))):
+            day = date.fromisoformat(first.decode()) + timedelta(days=number)
+            file.write(content.replace(mark + first, mark + day.isoformat().encode()))
+    return target
+
+
 def logs_table(setting: Setting, log: Path) -> Table:
-    file = repeated(log, setting.size(50, 500) * MIB, setting.scratch / "k6-node-1.jsonl")
+    file = day_by_day(log, setting.size(50, 500) * MIB, setting.scratch / "k6-node-1.jsonl")
     mib = file.stat().st_size / MIB
     programs = Programs({"HOME": str(setting.scratch)})
     commands: dict[str, list[str | Path]] = {
@@ -32,7 +46,13 @@ def logs_table(setting: Setting, log: Path) -> Table:
     }
     commands["lb"] = [LB, "logs", "--format", "json", "--level", "error", file]
     commands["lb grep"] = [LB, "logs", "--format", "json", "--grep", "payment", file]
-    alternate(setting.rounds, [(name, partial(programs.run, name, command)) for name, command in commands.items()])
+    # Into files: grep ends at its first match where nobody reads them.
+    outputs = {name: setting.scratch / f"{name}.out" for name in commands}
+    runs = [(name, partial(programs.run, name, command, outputs[name])) for name, command in commands.items()]
+    alternate(setting.rounds, runs)
+    found = {name: outputs[name].read_bytes().count(b"\n") for name in commands if name != "lb grep"}
+    if len(set(found.values())) > 1:
+        sys.exit(f"they have not found the same: {found}")
     speed = [mib / seconds for seconds in programs.cpu["lb"]]
     aim = Aim("lb logs searches {} MiB/s a core", at_least=300)
     text = {name: f"{Spread.of(found).text(2)} s" for name, found in programs.wall.items()}
