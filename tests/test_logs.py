@@ -116,6 +116,7 @@ def test_a_copy_of_what_is_here_is_not_shown_twice(folder: Path) -> None:
     put(logs / "app-a.jsonl", line(1, "one"), line(2, "two"))
     assert shown(folder) == ["one", "two"]
     assert shown(folder, "run-1", "latest", str(logs), str(logs / "app-a.jsonl")) == ["one", "two"]
+    assert shown(folder, "run-1", f"{RESULTS}/run-1", f"./{RESULTS}/../{RESULTS}/run-1/logs") == ["one", "two"]
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lb_core::command::{self, Collecting, Said, words};
 use lb_core::config::Flags;
 use lb_core::loki::{Failure, PushOptions};
-use lb_core::runs::log::Log;
+use lb_core::runs::log::{Log, in_real_folder};
 use lb_core::runs::run;
 use lb_core::stats::Delivery;
 use pyo3::exceptions::PyRuntimeError;
@@ -165,15 +165,6 @@ pub(crate) fn find_logs(
 
 fn files(log: &Log) -> Vec<OsString> {
     log.records().map(|path| in_real_folder(path).into_os_string()).collect()
-}
-
-/// The same path however its folder was named.
-fn in_real_folder(path: &Path) -> PathBuf {
-    let folder = path.parent().and_then(|folder| Path::new(".").join(folder).canonicalize().ok());
-    match (folder, path.file_name()) {
-        (Some(folder), Some(name)) => folder.join(name),
-        _ => path.to_path_buf(),
-    }
 }
 
 /// Text that cannot steer a terminal.

@@ -18,7 +18,7 @@ use lb_core::record::Level;
 use crate::Outcome;
 use crate::args::{Common, Logs};
 use crate::blocks::{Blocks, is_gzipped, plain};
-use crate::log::Log;
+use crate::log::{Log, in_real_folder};
 use crate::record::Stamp;
 use crate::run::{self, Run};
 use crate::say::Say;
@@ -84,8 +84,8 @@ fn runs(logs: &Logs, common: &Common) -> anyhow::Result<Vec<Run>> {
 fn files(runs: &[Run]) -> Vec<PathBuf> {
     let logs = runs.iter().flat_map(|run| &run.logs);
     let mut files: Vec<PathBuf> = logs.flat_map(Log::records).map(PathBuf::from).collect();
-    files.sort();
-    files.dedup();
+    files.sort_by_cached_key(|file| in_real_folder(file));
+    files.dedup_by_key(|file| in_real_folder(file));
     files
 }
 

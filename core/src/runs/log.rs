@@ -79,6 +79,16 @@ impl Log {
     }
 }
 
+/// The same path however its folder was named.
+#[must_use]
+pub fn in_real_folder(path: &Path) -> PathBuf {
+    let folder = path.parent().and_then(|folder| Path::new(".").join(folder).canonicalize().ok());
+    match (folder, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.to_path_buf(),
+    }
+}
+
 fn without_gzip(name: &str) -> &str {
     name.strip_suffix(GZIP_SUFFIX).unwrap_or(name)
 }
