@@ -82,7 +82,7 @@ fn what_is_not_there() {
             2,
             "error: ./nope: cannot be read; name a run or an existing path: No such file",
         ),
-        ("status empty/x.txt", 2, "error: empty/x.txt: this is no log file of ours"),
+        ("status empty/x.txt", 2, "error: empty/x.txt: this file is empty; name a"),
         ("status ./empty", 1, "./empty: no logs below it"),
         ("status --output-dir .", 2, "no runs yet"),
         ("drain nope", 2, "error: nope: this is no folder"),
