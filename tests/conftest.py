@@ -10,7 +10,9 @@ import pytest
 
 from support import cc
 from support.paths import TESTS
-from support.process import Target, running_target
+from support.process import Target, heed_signals, running_target
+
+heed_signals()
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from support.process import heed_signals
 from support.terminal import Terminal
 
 KEYS = {"EOF": b"\x04", "STOP": b"\x03"}
@@ -22,6 +23,7 @@ def shown(wanted: bytes, start: int, said: bytes) -> bool:
 
 def main() -> int:
     """Type, and show."""
+    heed_signals()
     end = sys.argv.index("--")
     terminal = Terminal(Path.cwd(), *sys.argv[end + 1 :], **os.environ)
     seen = 0

@@ -24,6 +24,13 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return kept
 
 
+def heed_signals() -> None:
+    """Ignore no signal that whoever started the tests ignores (nohup, a background job): programs inherit that."""
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
+
+
 def wait_until(true: Callable[[], bool], seconds: float, what: str) -> None:
     """Look every few milliseconds until something is true."""
     end = time.monotonic() + seconds
