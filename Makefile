@@ -169,11 +169,14 @@ WHEEL_SOURCES := $(CORE_SOURCES) $(addprefix $(PYTHON_TREE)/,Cargo.toml pyprojec
 
 # Linked by zig against an old glibc, so that it runs wherever CPython's own builds do. In a folder of its own: what is
 # compiled for zig is no use to the others. maturin asks the first python3 of the path for zig.
+# The unwinder is the system's: glibc ends the daemon threads of an interpreter that goes down by unwinding them with it,
+# and the one that zig would put in crashes over what it is then asked.
 $(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv | toolchain
 	@$(begin)
 	@rm -rf $(BUILD)/wheels
 	PATH='$(CURDIR)/$(BUILD)/venv/bin':"$$PATH" $(BUILD)/venv/bin/maturin build --quiet --locked --release --zig \
-		--compatibility manylinux_2_17 --manifest-path $(PYTHON_TREE)/Cargo.toml --target-dir $(BUILD)/wheel --out $(BUILD)/wheels
+		--compatibility manylinux_2_17 --manifest-path $(PYTHON_TREE)/Cargo.toml --target-dir $(BUILD)/wheel --out $(BUILD)/wheels \
+		-- -C link-arg="$$($(CC) -print-file-name=libgcc_s.so.1)"
 	$(BUILD)/venv/bin/python -m pip wheel --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation \
 		--wheel-dir $(BUILD)/wheels $(PYTHON_TREE)/lb_controller
 	@$(stamp)
