@@ -171,7 +171,7 @@ WHEEL_SOURCES := $(CORE_SOURCES) $(addprefix $(PYTHON_TREE)/,Cargo.toml pyprojec
 # compiled for zig is no use to the others. maturin asks the first python3 of the path for zig.
 # The unwinder is the system's: glibc ends the daemon threads of an interpreter that goes down by unwinding them with it,
 # and the one that zig would put in crashes over what it is then asked.
-$(STAMPS)/wheel: $(WHEEL_SOURCES) $(STAMPS)/venv | toolchain
+$(STAMPS)/wheel: $(WHEEL_SOURCES) Makefile $(STAMPS)/venv | toolchain
 	@$(begin)
 	@rm -rf $(BUILD)/wheels
 	PATH='$(CURDIR)/$(BUILD)/venv/bin':"$$PATH" $(BUILD)/venv/bin/maturin build --quiet --locked --release --zig \
