@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::file::{Beside, open_noted};
 use crate::ring::Counter;
 
 /// The accounting of a process, read from outside.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Living {
     /// As the process named itself; information only, another pid namespace counts differently.
     pub pid: Option<u32>,

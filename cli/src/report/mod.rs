@@ -20,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, bail};
+use lb_core::living::Living;
 use serde_json::json;
 
 use crate::Outcome;
 use crate::args::Common;
 use crate::bar::Bar;
 use crate::log::Log;
-use crate::rings::{Process, Rings};
+use crate::rings::Rings;
 use crate::run::{self, Run};
 use crate::say::{Say, near};
 use document::{Document, Read};
@@ -76,7 +77,7 @@ fn read(run: Run, share: usize, common: &Common, steps: &mut Steps) -> Read {
     for log in &logs {
         // What dead processes left behind belongs into the report, too.
         let rings = Rings::settle(&log.path, common.flags().rotation(), &mut problems);
-        for Process { queued, dropped, rejected, .. } in rings.processes {
+        for Living { queued, dropped, rejected, .. } in rings.processes {
             let sums = living.iter_mut().zip([queued, dropped, rejected]);
             sums.for_each(|(sum, count): (&mut u64, u64)| *sum = sum.saturating_add(count));
         }

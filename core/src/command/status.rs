@@ -13,11 +13,12 @@ use super::words::near;
 use crate::config::{Flags, LokiConfig, Rotation};
 use crate::encode::timestamp;
 use crate::error::Result;
+use crate::living::Living;
 use crate::loki::{Shipping, shipping};
 use crate::runs::blocks::torn;
 use crate::runs::lines::Counts;
 use crate::runs::log::Log;
-use crate::runs::rings::{Process, Rings};
+use crate::runs::rings::Rings;
 use crate::runs::run;
 
 /// One log.
@@ -171,7 +172,7 @@ impl<'a> Looks<'a> {
         let lines_per_second = self.again(&log.path, lines, &mut rings);
         // What a damaged ring file says may be any number.
         let sum =
-            |of: fn(&Process) -> u64| rings.processes.iter().map(of).fold(0, u64::saturating_add);
+            |of: fn(&Living) -> u64| rings.processes.iter().map(of).fold(0, u64::saturating_add);
         Entry {
             path: log.path.display().to_string(),
             lines,

@@ -6,7 +6,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::config::Rotation;
-use crate::{living, recover};
+use crate::living::{self, Living};
+use crate::recover;
 
 /// What the rings of one log came to.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -20,37 +21,7 @@ pub struct Rings {
     /// Rings of dead processes that cannot be reached from here, why, and what to do.
     pub unreachable: Vec<String>,
     /// Live processes that write to the log.
-    pub processes: Vec<Process>,
-}
-
-/// A live process.
-#[derive(Clone, Debug, Serialize)]
-pub struct Process {
-    /// None where its note does not tell.
-    pub pid: Option<u32>,
-    /// Records whose lines are in the file.
-    pub written: u64,
-    /// Records that wait in its rings.
-    pub queued: u64,
-    /// Records that found no room.
-    pub dropped: u64,
-    /// Records that were refused.
-    pub rejected: u64,
-    /// Records that were cut.
-    pub truncated: u64,
-}
-
-impl From<living::Living> for Process {
-    fn from(living: living::Living) -> Self {
-        Self {
-            pid: living.pid,
-            written: living.written,
-            queued: living.queued,
-            dropped: living.dropped,
-            rejected: living.rejected,
-            truncated: living.truncated,
-        }
-    }
+    pub processes: Vec<Living>,
 }
 
 impl Rings {
@@ -70,7 +41,7 @@ impl Rings {
             Err(error) => problems.push(error.to_string()),
         }
         match living::living(&log) {
-            Ok(living) => rings.processes = living.into_iter().map(Process::from).collect(),
+            Ok(living) => rings.processes = living,
             Err(error) => problems.push(error.to_string()),
         }
         rings
