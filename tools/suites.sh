@@ -58,43 +58,51 @@ suite_go() {
 }
 count_go() { count_lines '^ *--- PASS: ' '^ *--- FAIL: ' '^ *--- SKIP: '; }
 
+# run_tests ARGUMENT…: pytest over what is below tests/, by Python with the options of `interpreter`.
+interpreter=()
+run_tests() {
+  (cd tests && ../"$python" "${interpreter[@]}" -m pytest -v -o cache_dir="$root/build/.pytest_cache" "$@")
+}
+
 suite_python() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/.stamps/venv build/.stamps/failpoints
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --ignore loki --ignore grafana --ignore dashboards --ignore python --ignore controller)
+  run_tests --ignore loki --ignore grafana --ignore dashboards --ignore python --ignore controller
 }
 count_python() { grep -E '^=+ .* in [0-9.]+s' | sum_of '[0-9]+ passed' '[0-9]+ (failed|errors?)' '[0-9]+ skipped'; }
 
 # These wait more than they work: several at a time.
 suite_loki() {
   need build/k6 build/lb build/lib/pkgconfig/lb_log.pc build/bin/target build/tools/loki build/.stamps/venv build/.stamps/lb_log
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal loki)
+  run_tests --numprocesses 4 --dist worksteal loki
 }
 count_loki() { count_python; }
 
 # One process: all of them ask the same run.
 suite_dashboards() {
   need build/k6 build/bin/target build/tools/loki build/.stamps/venv build/.stamps/lb_log
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" dashboards)
+  run_tests dashboards
 }
 count_dashboards() { count_python; }
 
 # As users run it who want to hear of everything.
 suite_bindings() {
   need build/lb build/tools/loki build/.stamps/venv build/.stamps/lb_log
-  (cd tests && ../"$python" -W error -X dev -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 2 --dist worksteal python)
+  local interpreter=(-W error -X dev)
+  run_tests --numprocesses 2 --dist worksteal python
 }
 count_bindings() { count_python; }
 
 suite_grafana() {
   need build/lb build/bin/grafana build/.stamps/venv
-  (cd tests && ../"$python" -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal grafana)
+  run_tests --numprocesses 4 --dist worksteal grafana
 }
 count_grafana() { count_python; }
 
 # Hosts are waited for: several tests at a time.
 suite_controller() {
   need build/lb build/tools/loki build/.stamps/venv build/.stamps/lb_log
-  (cd tests && ../"$python" -W error -X dev -m pytest -v -o cache_dir="$root/build/.pytest_cache" --numprocesses 4 --dist worksteal controller)
+  local interpreter=(-W error -X dev)
+  run_tests --numprocesses 4 --dist worksteal controller
 }
 count_controller() { count_python; }
 
